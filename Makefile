@@ -1,0 +1,98 @@
+# Kilonova's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv/bin
+UV_COMPILE := uv pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
+LAB := PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab
+PYTEST := $(VENV)/python -m pytest
+PYTHON_FILES := crds operator node_agent lab tests bench
+export PYTHON
+
+##@ Everyday
+
+.PHONY: up
+up: lab-setup ## Bring up a cluster, Kilonova and an example Server with its console
+	$(LAB) up $(if $(CLUSTER),--cluster $(CLUSTER))
+
+.PHONY: down
+down: setup ## Take down what `make up` brought up, without a trace
+	$(LAB) down
+
+.PHONY: shell
+shell: setup ## A shell with kubectl and helm of the lab
+	$(LAB) shell
+
+.PHONY: test
+test: lint test-unit test-integration test-e2e ## All that CI runs
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*##"} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-zA-Z0-9_-]+:.*##/ {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Checks, one by one
+
+.PHONY: lint
+lint: setup ## ruff, mypy --strict, import contracts, generated files
+	$(VENV)/ruff check $(PYTHON_FILES)
+	$(VENV)/ruff format --check $(PYTHON_FILES)
+	$(VENV)/mypy crds operator node_agent lab tests bench
+	PYTHONPATH=crds:operator:node_agent $(VENV)/lint-imports
+	PYTHONPATH=crds $(VENV)/python -m kilonova_api.crdgen --check
+
+.PHONY: test-unit
+test-unit: setup ## Tests without a server, in seconds
+	$(PYTEST) tests/unit
+
+.PHONY: test-integration
+test-integration: lab-setup ## Against a real API server, MariaDB and libvirt
+	$(PYTEST) tests/integration
+
+.PHONY: test-e2e
+test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
+	$(PYTEST) tests/e2e
+
+##@ Benchmarks (each prints one JSON line last)
+
+.PHONY: bench-writes bench-boot bench-memory bench-idle
+bench-writes: lab-setup ## API writes by us per Server, create to gone
+	$(LAB) bench writes
+bench-boot: lab-setup ## From apply to the guest's first instruction, and to ready
+	$(LAB) bench boot
+bench-memory: lab-setup ## Resident memory of operator and agents
+	$(LAB) bench memory
+bench-idle: lab-setup ## Writes by us in an idle minute
+	$(LAB) bench idle
+
+##@ Development
+
+.PHONY: format
+format: setup ## Let ruff put the code in order
+	$(VENV)/ruff check --fix-only -q $(PYTHON_FILES)
+	$(VENV)/ruff format -q $(PYTHON_FILES)
+
+.PHONY: crds
+crds: setup ## Generate the CRDs from the models
+	PYTHONPATH=crds $(VENV)/python -m kilonova_api.crdgen
+
+.PHONY: lock
+lock: ## Resolve and lock the Python packages anew
+	$(UV_COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(UV_COMPILE) --extra operator --extra agent --group dev pyproject.toml -o requirements/dev.txt
+	$(UV_COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
+	$(UV_COMPILE) --extra agent pyproject.toml -o requirements/agent.txt
+
+.PHONY: setup
+setup: ## What every command needs: Debian packages and .venv
+	@scripts/packages scripts/debian-packages.txt
+	@scripts/venv
+
+.PHONY: lab-setup
+lab-setup: setup ## What the lab needs: Debian packages and programs built from Go
+	@scripts/packages lab/debian-packages*.txt
+	@$(LAB) build
