@@ -16,8 +16,8 @@
         └── ServerUnavailable 5xx
             └── ServerTimeout 504 and reasons Timeout, ServerTimeout
 
-No error holds a body or header of the request, and none that concerns a
-Secret or a token holds the server's words, which may quote the values.
+No error holds a body or header of the request. Where the server's words may
+quote values of a sensitive kind (a Secret), they are dropped.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Call:
             kind=resource.kind,
             namespace=namespace or "",
             name=name or "",
-            sensitive=resource.kind in {"Secret", "ServiceAccount"},
+            sensitive=resource.sensitive,
         )
 
     def __str__(self) -> str:
@@ -108,6 +108,8 @@ class ApiError(KubeError):
 
     status: ClassVar[int] = 0
     advice: ClassVar[str] = ""
+    # Whether the server's words may repeat values of the request's body.
+    quotes_content: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -122,7 +124,8 @@ class ApiError(KubeError):
         self.reason = reason or type(self).__name__
         self.status_code = type(self).status if status_code is None else status_code
         self.retry_after_seconds = retry_after_seconds
-        self.message = "" if call.sensitive else message[:MAX_MESSAGE_CHARS]
+        hidden = call.sensitive and self.quotes_content
+        self.message = "" if hidden else message[:MAX_MESSAGE_CHARS]
         text = f"{call}: {self.status_code} {self.reason}"
         if self.message:
             text += f": {self.message}"
@@ -133,6 +136,7 @@ class Unauthorized(ApiError):
     """The server does not know this token or certificate (any more)."""
 
     status = 401
+    quotes_content = False
     advice = "Check that the account exists and its token has not expired."
 
 
@@ -140,6 +144,7 @@ class Forbidden(ApiError):
     """The account may not do this, or an admission policy refused it."""
 
     status = 403
+    quotes_content = False
     advice = "Check the account's roles and the admission policies."
 
 
@@ -147,18 +152,21 @@ class NotFound(ApiError):
     """The object, or its kind, does not exist."""
 
     status = 404
+    quotes_content = False
 
 
 class AlreadyExists(ApiError):
     """An object of that name is there already."""
 
     status = 409
+    quotes_content = False
 
 
 class Conflict(ApiError):
     """The object is not the one, or not in the version, that was named."""
 
     status = 409
+    quotes_content = False
     advice = "Read the object again and decide anew."
 
 
@@ -166,6 +174,7 @@ class Gone(ApiError):
     """The version or list position is no longer kept by the server."""
 
     status = 410
+    quotes_content = False
 
 
 class Invalid(ApiError):
@@ -178,6 +187,7 @@ class TooManyRequests(ApiError):
     """The server is overloaded and says when to come back."""
 
     status = 429
+    quotes_content = False
 
 
 class SchemaTooOld(ApiError):
@@ -191,6 +201,7 @@ class ServerUnavailable(ApiError):
     """The server failed; the same request may work later."""
 
     status = 503
+    lowest: ClassVar[int] = 500
 
 
 class ServerTimeout(ServerUnavailable):

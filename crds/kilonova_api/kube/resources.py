@@ -33,13 +33,17 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One served kind. ``group`` is empty for Kubernetes' core kinds."""
+    """One served kind. ``group`` is empty for Kubernetes' core kinds.
+
+    ``sensitive``: an error message that quotes its content is kept from logs.
+    """
 
     group: str
     version: str
     plural: str
     kind: str
     namespaced: bool = True
+    sensitive: bool = False
 
     @property
     def api_version(self) -> str:
@@ -83,7 +87,7 @@ NAMESPACE = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 NODE = Resource("", "v1", "nodes", "Node", namespaced=False)
 POD = Resource("", "v1", "pods", "Pod")
 CONFIG_MAP = Resource("", "v1", "configmaps", "ConfigMap")
-SECRET = Resource("", "v1", "secrets", "Secret")
+SECRET = Resource("", "v1", "secrets", "Secret", sensitive=True)
 SERVICE_ACCOUNT = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 EVENT = Resource("events.k8s.io", "v1", "events", "Event")
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
