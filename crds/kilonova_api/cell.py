@@ -77,8 +77,19 @@ class Cell(KubeObject):
         plural="cells",
         short_names=("ncell",),
         namespaced=False,
+        rules=(
+            (
+                "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,46}[a-z0-9])?$')",
+                (
+                    "metadata.name must be a DNS label of no more than 48 characters: "
+                    "Leases, labels and namespaces are named after it"
+                ),
+            ),
+        ),
         columns=(
-            Column("Enabled", ".spec.enabled", "Whether it takes new Servers."),
+            Column(
+                "Enabled", ".spec.enabled", "Whether it takes new Servers.", "boolean"
+            ),
             Column("Hosts", ".status.hosts", "Number of hosts.", "integer"),
             Column("Servers", ".status.servers", "Number of Servers.", "integer"),
             READY_COLUMN,

@@ -117,13 +117,9 @@ class AgentReport(CrdModel):
     ] = 0
     virt_type: Annotated[
         Literal["kvm", "qemu"] | None,
-        Field(
-            description="kvm, or qemu (software emulation): what was found to work."
-        ),
+        Field(description="kvm, or qemu (software emulation): what was found to work."),
     ] = None
-    cpu: Annotated[
-        CpuReport | None, Field(description="The host's processors.")
-    ] = None
+    cpu: Annotated[CpuReport | None, Field(description="The host's processors.")] = None
     memory_mib: Annotated[
         int,
         Field(

@@ -317,8 +317,6 @@ class Instance(KubeObject):
 
     spec: Annotated[
         InstanceSpec,
-        Field(
-            description="What the host must run.", json_schema_extra=INSTANCE_RULES
-        ),
+        Field(description="What the host must run.", json_schema_extra=INSTANCE_RULES),
     ]
     status: InstanceStatus = InstanceStatus()

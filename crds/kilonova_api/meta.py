@@ -12,7 +12,9 @@ from pydantic.alias_generators import to_camel
 from kilonova_api.kube.resources import Resource
 from kilonova_api.names import API_VERSION, GROUP, VERSION
 
-MAX_INT64 = 9223372036854775807
+MAX_INT64 = 9_000_000_000_000_000_000
+"""Bound of 64-bit numbers. The API server keeps bounds as float64: one it would
+round shows as a change each time the CRD is applied."""
 
 
 class CrdModel(BaseModel):
@@ -81,6 +83,8 @@ class Crd:
     columns: tuple[Column, ...]
     categories: tuple[str, ...] = ()
     selectable_fields: tuple[str, ...] = ()
+    rules: tuple[tuple[str, str], ...] = ()
+    """CEL rules of the object as a whole, which see its name: (rule, message)."""
 
 
 class ObjectMeta(CrdModel):

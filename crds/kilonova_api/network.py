@@ -89,9 +89,7 @@ class ClusterNetworkSpec(CrdModel):
     cidr: Annotated[Cidr, Field(description="IPv4 range of the network, /8 to /29.")]
     gateway: Annotated[
         Ipv4 | None,
-        Field(
-            description="Default gateway that guests are told of; none if left out."
-        ),
+        Field(description="Default gateway that guests are told of; none if left out."),
     ] = None
     allocation_pools: Annotated[
         tuple[AddressRange, ...],
@@ -170,8 +168,10 @@ class Network(KubeObject):
             description="The network that is asked for.",
             json_schema_extra=cel(
                 (
-                    "has(self.cidr) == has(oldSelf.cidr) && "
-                    "(!has(self.cidr) || self.cidr == oldSelf.cidr)",
+                    (
+                        "has(self.cidr) == has(oldSelf.cidr) && "
+                        "(!has(self.cidr) || self.cidr == oldSelf.cidr)"
+                    ),
                     "cidr is immutable: make a new network",
                 ),
                 ("self.type == oldSelf.type", "type is immutable: make a new network"),

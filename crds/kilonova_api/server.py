@@ -218,26 +218,38 @@ class ServerSpec(CrdModel):
     ] = False
 
 
+def _immutable_list(field: str) -> tuple[str, str]:
+    """Return the CEL rule of an optional list-map whose items never change.
+
+    Their order may: the API server does not keep it for lists of this type.
+    """
+    now, before = f"self.{field}", f"oldSelf.{field}"
+    same = (
+        f"{now}.size() == {before}.size() && {now}.all(n, {before}.exists(o, o == n))"
+    )
+    rule = f"has({now}) == has({before}) && (!has({now}) || ({same}))"
+    return rule, f"{field} is immutable"
+
+
 SERVER_RULES = cel(
     (
         "!(has(self.userData) && has(self.userDataRef))",
         "userData and userDataRef must not both be set",
     ),
     (
-        "has(self.networks) == has(oldSelf.networks) && (!has(self.networks) || "
-        "(self.networks.size() == oldSelf.networks.size() && "
-        "self.networks.all(n, oldSelf.networks.exists(o, o == n))))",
-        "networks is immutable",
+        "!has(self.userData) || bytes(self.userData).size() <= 49151",
+        (
+            "userData must be no more than 49151 bytes: put more into a file that the "
+            "guest downloads"
+        ),
     ),
+    _immutable_list("networks"),
+    _immutable_list("sshKeys"),
     (
-        "has(self.sshKeys) == has(oldSelf.sshKeys) && (!has(self.sshKeys) || "
-        "(self.sshKeys.size() == oldSelf.sshKeys.size() && "
-        "self.sshKeys.all(n, oldSelf.sshKeys.exists(o, o == n))))",
-        "sshKeys is immutable",
-    ),
-    (
-        "!has(self.sshKeys) || "
-        "self.sshKeys.all(k, has(k.publicKey) != has(k.secretRef))",
+        (
+            "!has(self.sshKeys) || "
+            "self.sshKeys.all(k, has(k.publicKey) != has(k.secretRef))"
+        ),
         "each of sshKeys must have either publicKey or secretRef",
     ),
 )
@@ -425,6 +437,15 @@ class Server(KubeObject):
         namespaced=True,
         categories=("nova",),
         selectable_fields=(".status.host", ".status.cell"),
+        rules=(
+            (
+                "self.metadata.name.size() <= 63",
+                (
+                    "metadata.name must be no more than 63 characters: it is the "
+                    "guest's host name"
+                ),
+            ),
+        ),
         columns=(
             Column("Status", ".status.state", "Nova's status."),
             Column("Task", ".status.task", "What is being done now."),
@@ -446,5 +467,3 @@ class Server(KubeObject):
         Field(description="What is asked for.", json_schema_extra=SERVER_RULES),
     ]
     status: ServerStatus = ServerStatus()
-
-
