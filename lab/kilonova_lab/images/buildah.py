@@ -1,0 +1,163 @@
+"""Build with buildah, on a base made by debootstrap, without any registry.
+
+Images and layers live in a storage of our own below the cache; Debian packages
+come from the mirror, nothing else is fetched. Every buildah runs in a mount
+namespace of its own, so that a killed build leaves no mount.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from kilonova_lab.errors import CommandFailed
+from kilonova_lab.images.cache import Cache
+from kilonova_lab.images.command import as_root, isolated, need_programs, run
+from kilonova_lab.images.inputs import hash_files, source_files
+from kilonova_lab.images.order import BuildOrder
+
+SUITE = "bookworm"
+
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+MIRROR_VARIABLE = "KILONOVA_DEBIAN_MIRROR"
+
+BUILD_TIMEOUT_SECONDS = 1800.0
+BOOTSTRAP_TIMEOUT_SECONDS = 1200.0
+QUICK_TIMEOUT_SECONDS = 120.0
+
+PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+
+
+@dataclass(frozen=True)
+class BuildahEngine:
+    """Builds through ``buildah build``; call it under the cache's lock."""
+
+    checkout: Path
+    cache: Cache
+    progress: Callable[[str], None]
+
+    @cached_property
+    def base(self) -> str:
+        """Name of the base image; tells how it was made."""
+        recipe = self.checkout / "images" / "base"
+        key = hash_files(source_files(recipe), relative_to=recipe, more=(SUITE,))
+        return f"localhost/kilonova-base:{key[:12]}"
+
+    def build(self, order: BuildOrder, archive: Path) -> None:
+        """Write the archive, from cached layers as far as they are the same."""
+        need_programs(PROGRAMS)
+        self._start_afresh()
+        self._ensure_base()
+        settings = {"BASE": self.base, **order.arguments}
+        arguments = [f"--build-arg={name}={value}" for name, value in settings.items()]
+        self._build_image(
+            ["--target", order.target, "--tag", order.reference, *arguments],
+            context=order.context,
+            log=order.log,
+        )
+        # Not compressed: it is read on the machine that wrote it, thrice.
+        self._buildah(
+            *("push", "--quiet", "--disable-compression", order.reference),
+            f"oci-archive:{archive}:{order.reference}",
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
+        )
+        owner = f"{os.getuid()}:{os.getgid()}"
+        run(as_root(["chown", owner, archive]), timeout_seconds=QUICK_TIMEOUT_SECONDS)
+
+    def forget(self, references: list[str]) -> None:
+        """Remove images whose archives are gone, and layers only they used."""
+        for reference in references:
+            self._buildah("rmi", reference, timeout_seconds=QUICK_TIMEOUT_SECONDS)
+
+    def _start_afresh(self) -> None:
+        """Drop what a killed build left: its containers and its mount counts."""
+        self._remove_tree(self._storage / "run")
+        self._buildah("rm", "--all", timeout_seconds=QUICK_TIMEOUT_SECONDS)
+
+    def _ensure_base(self) -> None:
+        have = self._buildah(
+            *("images", "--format", "{{.Name}}:{{.Tag}}"),
+            timeout_seconds=QUICK_TIMEOUT_SECONDS,
+        )
+        if self.base in have.split():
+            return
+        self.progress(f"base: debootstrap of Debian {SUITE} (about a minute)")
+        place = self.cache.folder("base")
+        root, tarball = place / "root", place / "base.tar"
+        mirror = os.environ.get(MIRROR_VARIABLE, DEFAULT_MIRROR)
+        recipe = self.checkout / "images" / "base"
+        self._remove_tree(root)
+        try:
+            run(
+                isolated(["sh", recipe / "bootstrap", SUITE, mirror, root, tarball]),
+                timeout_seconds=BOOTSTRAP_TIMEOUT_SECONDS,
+                log=self.cache.folder("logs") / "base.log",
+            )
+            shutil.copy(recipe / "Containerfile", place / "Containerfile")
+            log = self.cache.folder("logs") / "base-import.log"
+            self._build_image(["--tag", self.base], context=place, log=log)
+        finally:
+            self._remove_tree(root)
+            self._remove_tree(tarball)
+
+    def _build_image(self, options: list[str], *, context: Path, log: Path) -> None:
+        # The fixed time makes equal input an equal digest.
+        run(
+            isolated(
+                [
+                    *self._command,
+                    *("build", "--isolation", "chroot", "--layers"),
+                    *("--timestamp", "0", "--pull-never", *options),
+                    *self._mounted_certificates(),
+                    *("--file", context / "Containerfile", context),
+                ]
+            ),
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
+            log=log,
+        )
+
+    def _mounted_certificates(self) -> list[str]:
+        """Let the build trust what the machine trusts, if a mirror needs it."""
+        mirror = os.environ.get(MIRROR_VARIABLE, DEFAULT_MIRROR)
+        if not mirror.startswith("https:"):
+            return []
+        return ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
+
+    @cached_property
+    def _storage(self) -> Path:
+        return self.cache.folder("buildah")
+
+    @cached_property
+    def _driver(self) -> str:
+        """The native overlay, unless the cache's own file system forbids it."""
+        try:
+            run(
+                isolated(["buildah", *self._options("overlay"), "info"]),
+                timeout_seconds=QUICK_TIMEOUT_SECONDS,
+            )
+        except CommandFailed:
+            return "vfs"
+        return "overlay"
+
+    def _options(self, driver: str) -> list[str]:
+        return [
+            *("--root", str(self._storage / driver)),
+            *("--runroot", str(self._storage / "run")),
+            *("--storage-driver", driver),
+        ]
+
+    @property
+    def _command(self) -> list[str]:
+        return ["buildah", *self._options(self._driver)]
+
+    def _buildah(self, *arguments: str | Path, timeout_seconds: float) -> str:
+        return run(
+            isolated([*self._command, *arguments]), timeout_seconds=timeout_seconds
+        )
+
+    def _remove_tree(self, path: Path) -> None:
+        run(as_root(["rm", "-rf", path]), timeout_seconds=QUICK_TIMEOUT_SECONDS)

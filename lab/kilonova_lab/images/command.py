@@ -1,0 +1,110 @@
+"""Run other programs: bounded in time, loud when they fail."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kilonova_lab.errors import CommandFailed, ProgramsMissing
+
+SHOWN_LINES = 40
+"""How much of a failed program's output its error repeats."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    timeout_seconds: float,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+) -> str:
+    """Run a program to its end and return what it printed.
+
+    Args:
+        argv: the program and its arguments.
+        timeout_seconds: after that, it and its children are killed.
+        cwd: the folder to run it in.
+        environment: variables on top of this process's own.
+        log: file that also gets the output, while it is being made.
+
+    Raises:
+        CommandFailed: it failed or took too long.
+        ProgramsMissing: there is no such program.
+    """
+    words = [str(word) for word in argv]
+    if log is not None:
+        # A build of minutes can be followed with tail -f.
+        with log.open("wb") as sink:
+            code = _wait(words, timeout_seconds, sink.fileno(), cwd, environment)
+        output = log.read_text(errors="replace")
+    else:
+        with os.fdopen(os.memfd_create("output"), "w+b") as sink:
+            code = _wait(words, timeout_seconds, sink.fileno(), cwd, environment)
+            sink.seek(0)
+            output = sink.read().decode(errors="replace")
+    if code != 0:
+        tail = "\n".join(output.splitlines()[-SHOWN_LINES:])
+        raise CommandFailed(words, code, tail)
+    return output
+
+
+def as_root(argv: Sequence[str | Path]) -> list[str | Path]:
+    """Return the command that runs ``argv`` as root: by sudo for a user."""
+    return list(argv) if os.geteuid() == 0 else ["sudo", "--", *argv]
+
+
+def isolated(argv: Sequence[str | Path]) -> list[str | Path]:
+    """Run as root in a mount namespace of its own.
+
+    Whatever it mounts is gone with it, even after a SIGKILL.
+    """
+    unshare = ["unshare", "--mount", "--fork", "--kill-child=SIGKILL", "--"]
+    return as_root([*unshare, *argv])
+
+
+def need_programs(packages: Mapping[str, str]) -> None:
+    """Check that programs are there; ``packages`` maps each to its package.
+
+    Raises:
+        ProgramsMissing: names each of them and the command that helps.
+    """
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    missing = [name for name in packages if shutil.which(name, path=path) is None]
+    if missing:
+        raise ProgramsMissing(missing, (packages[name] for name in missing))
+
+
+def _wait(
+    words: list[str],
+    timeout_seconds: float,
+    sink: int,
+    cwd: Path | None,
+    environment: Mapping[str, str] | None,
+) -> int:
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    try:
+        process = subprocess.Popen(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, "PATH": path, **(environment or {})},
+            # A group to kill as one; yet the same terminal, whose sudo
+            # credential then serves this program too.
+            process_group=0,
+        )
+    except FileNotFoundError as error:
+        raise ProgramsMissing([words[0]], [words[0]]) from error
+    try:
+        return process.wait(timeout_seconds)
+    except subprocess.TimeoutExpired as error:
+        what = f"still running after {timeout_seconds:.0f} s, and was killed"
+        raise CommandFailed(words, -signal.SIGKILL, what) from error
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -1,0 +1,41 @@
+"""Build with a Docker engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilonova_lab.images.command import run
+from kilonova_lab.images.order import BuildOrder
+
+BUILD_TIMEOUT_SECONDS = 1800.0
+
+BASE_IMAGE = "docker.io/library/debian:12-slim"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerEngine:
+    """Builds through ``docker build``; needs Docker 25, whose save is OCI."""
+
+    @property
+    def base(self) -> str:
+        """The public image that the Containerfile names by itself."""
+        return BASE_IMAGE
+
+    def build(self, order: BuildOrder, archive: Path) -> None:
+        """Write the archive; the image also stays in the engine, named."""
+        settings = {"BASE": BASE_IMAGE, "SOURCE_DATE_EPOCH": "0", **order.arguments}
+        arguments = [f"--build-arg={name}={value}" for name, value in settings.items()]
+        run(
+            [
+                *("docker", "build", "--target", order.target),
+                *("--tag", order.reference, "--file", order.context / "Containerfile"),
+                *arguments,
+                order.context,
+            ],
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
+            environment={"DOCKER_BUILDKIT": "1"},
+            log=order.log,
+        )
+        run(
+            ["docker", "save", "--output", archive, order.reference],
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
+        )

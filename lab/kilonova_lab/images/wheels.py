@@ -1,0 +1,151 @@
+"""The wheels that go into an image, made outside of it.
+
+They are fetched and checked against the lock file's hashes by the machine's own
+pip, with the machine's own certificates; the image's build then needs neither
+network nor certificate for them. Each folder of wheels has a
+``requirements.lock`` with their hashes, since a wheel built here has another one
+than the source that the project's lock names.
+"""
+
+import hashlib
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilonova_lab.images.cache import Cache
+from kilonova_lab.images.command import run
+from kilonova_lab.images.errors import ImageBuildFailed
+from kilonova_lab.images.inputs import Inputs, hash_files
+
+PYTHON_VERSION = (3, 11)
+"""The Python of the images: Debian 12's."""
+
+PIP_TIMEOUT_SECONDS = 900.0
+
+_REPRODUCIBLE = {
+    # No time stamp of the build in archives, no path of it in debug symbols.
+    "SOURCE_DATE_EPOCH": "315532800",
+    "CFLAGS": "-O2 -g0",
+    "PYTHONHASHSEED": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WheelBuilder:
+    """Makes folders of wheels in the cache; call it under the cache's lock."""
+
+    cache: Cache
+    progress: Callable[[str], None]
+
+    def ensure_dependencies(self, inputs: Inputs) -> Path:
+        """Return the folder with the role's locked dependencies."""
+        key = self._key(inputs, [inputs.requirements])
+        folder = self.cache.folder("wheels") / f"{inputs.target}-{key}"
+
+        def fill(place: Path) -> None:
+            self.progress(f"{inputs.target}: fetching and building dependency wheels")
+            locked = ("--require-hashes", "-r", inputs.requirements)
+            self._pip(inputs, "wheel", "--no-build-isolation", "-w", place, *locked)
+            write_lock(place)
+            tools = self._ensure_tools(inputs) / "wheels"
+            shutil.copytree(tools, place / "tools")
+
+        return self.cache.ensure_folder(folder, fill)
+
+    def ensure_project(self, inputs: Inputs) -> Path:
+        """Return the folder with the wheel of the role's own code."""
+        key = self._key(inputs, inputs.project_files())
+        folder = self.cache.folder("wheels") / f"{inputs.target}-project-{key}"
+
+        def fill(place: Path) -> None:
+            self.progress(f"{inputs.target}: building the project's wheel")
+            tree = place / "tree"
+            for path in inputs.project_files():
+                _copy_plain(path, tree / path.relative_to(inputs.checkout))
+            offline = ("--no-index", "--no-deps", "--no-build-isolation")
+            self._pip(inputs, "wheel", *offline, "-w", place, tree)
+            shutil.rmtree(tree)
+            write_lock(place)
+            tools = self._ensure_tools(inputs) / "wheels"
+            shutil.copytree(tools, place / "tools")
+
+        return self.cache.ensure_folder(folder, fill)
+
+    def _pip(self, inputs: Inputs, *arguments: str | Path) -> None:
+        python = self._ensure_tools(inputs) / "venv" / "bin" / "python"
+        run(
+            [python, "-m", "pip", *arguments],
+            timeout_seconds=PIP_TIMEOUT_SECONDS,
+            environment=_REPRODUCIBLE,
+        )
+
+    def _ensure_tools(self, inputs: Inputs) -> Path:
+        """Return a folder with the locked pip and setuptools.
+
+        ``venv`` runs them here, ``wheels`` is for the image's build.
+        """
+        python = find_python()
+        key = self._key(inputs, [])
+        folder = self.cache.folder("wheels") / f"tools-{key}"
+        locked = ("--require-hashes", "-r", inputs.build_requirements)
+
+        def fill(place: Path) -> None:
+            venv, wheels = place / "venv", place / "wheels"
+            pip = (venv / "bin" / "python", "-m", "pip")
+            steps: list[tuple[str | Path, ...]] = [
+                (python, "-m", "venv", venv),
+                (*pip, "download", "-q", "--no-deps", "-d", wheels, *locked),
+                (*pip, "install", "-q", "--no-deps", *locked),
+            ]
+            for argv in steps:
+                run(argv, timeout_seconds=PIP_TIMEOUT_SECONDS)
+
+        return self.cache.ensure_folder(folder, fill)
+
+    def _key(self, inputs: Inputs, files: list[Path]) -> str:
+        return hash_files(
+            [*files, inputs.build_requirements],
+            relative_to=inputs.checkout,
+            more=(str(find_python()), *map(str, PYTHON_VERSION)),
+        )[:16]
+
+
+def find_python() -> Path:
+    """Return a Python of the images' version, which compiled wheels need.
+
+    Raises:
+        ImageBuildFailed: there is none; says what to install.
+    """
+    if sys.version_info[:2] == PYTHON_VERSION:
+        return Path(sys.executable)
+    name = "python{}.{}".format(*PYTHON_VERSION)
+    found = shutil.which(name)
+    if found is None:
+        raise ImageBuildFailed(
+            f"the images run {name}, and wheels are built with the same; install it "
+            f"(Debian 12: apt-get install python3 python3-venv python3-dev; "
+            f"elsewhere: uv python install {PYTHON_VERSION[0]}.{PYTHON_VERSION[1]})"
+        )
+    return Path(found)
+
+
+def write_lock(folder: Path) -> Path:
+    """Write ``requirements.lock``: every wheel of a folder with its hash."""
+    lines = []
+    for wheel in sorted(folder.glob("*.whl")):
+        name, version = wheel.name.split("-")[:2]
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(f"{name}=={version} --hash=sha256:{digest}\n")
+    lock = folder / "requirements.lock"
+    lock.write_text("".join(lines))
+    return lock
+
+
+def _copy_plain(source: Path, target: Path) -> None:
+    """Copy a file with a mode that does not depend on anybody's umask."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o644)
