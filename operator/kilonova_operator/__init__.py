@@ -1,0 +1,1 @@
+"""The operator: schedules and conducts, and alone opens the databases."""

@@ -1,0 +1,198 @@
+"""What is asked of the API database about Servers, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRef:
+    """A Server: its uid is its identity, its name only its address."""
+
+    uid: str
+    namespace: str
+    name: str
+    namespace_uid: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NicRequest:
+    """A NIC that needs an address; without ``address`` any free one is taken."""
+
+    name: str
+    network_id: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NicClaim:
+    """A NIC and what it was given. It keeps both when its Server moves."""
+
+    name: str
+    network_id: str
+    address: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """A scheduling decision as it is kept: the last three of each Server.
+
+    ``record`` is ``Server.status.scheduling`` in its wire form.
+    """
+
+    outcome: str
+    record: Mapping[str, Any]
+    host: str | None = None
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRequest:
+    """One host for one Server, with everything that must be had together.
+
+    ``placement_generation_floor``: the highest generation that any witness
+    (Server.status, Instance, domain) shows. ``attempt`` counts hosts of the
+    current build from 1; ``tried_hosts`` are those that failed.
+    ``request_id``: a claim repeated with the same id is answered, not doubled.
+    """
+
+    server: ServerRef
+    host: str
+    amounts: Mapping[str, int]
+    nics: tuple[NicRequest, ...] = ()
+    object_generation: int = 0
+    instance_uuid: str | None = None
+    placement_generation_floor: int = 0
+    attempt: int = 1
+    tried_hosts: tuple[str, ...] = ()
+    decision: DecisionRecord | None = None
+    request_id: str = field(default_factory=lambda: str(uuid4()))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim that holds: host, amounts and addresses belong to the Server."""
+
+    server: ServerRef
+    instance_uuid: str
+    cell: str
+    host: str
+    placement_generation: int
+    amounts: Mapping[str, int]
+    nics: tuple[NicClaim, ...]
+    attempt: int = 1
+    tried_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """What one placement of a Server still holds on a host."""
+
+    server_uid: str
+    placement_generation: int
+    host: str
+    amounts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceMapping:
+    """Where a Server is. ``cell`` "cell0" and no host: it fitted nowhere.
+
+    ``queued_for_delete``: its delete is recorded, its host has not yet proven
+    the guest gone. ``retained``: its Server was deleted with policy Retain; the
+    guest goes on, holds what it holds, and can be adopted.
+    """
+
+    server: ServerRef
+    instance_uuid: str
+    cell: str
+    host: str | None
+    placement_generation: int
+    object_generation: int
+    attempt: int
+    tried_hosts: tuple[str, ...]
+    queued_for_delete: bool
+    retained: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BuryRequest:
+    """A Server that fits nowhere, parked in cell0 until a host fits."""
+
+    server: ServerRef
+    object_generation: int
+    decision: DecisionRecord | None = None
+    instance_uuid: str | None = None
+    placement_generation_floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a release gave back. ``finished``: the Server's rows are gone too.
+
+    ``claims_left``: placements of the Server that still hold something, because
+    their hosts have not yet proven the guest gone.
+    """
+
+    given_back: tuple[HeldClaim, ...]
+    claims_left: tuple[HeldClaim, ...]
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessedClaim:
+    """What an Instance or a host's report says a Server holds.
+
+    ``deleted``: the witness carries a destroy order, so the Server is gone.
+    """
+
+    server: ServerRef
+    instance_uuid: str
+    host: str
+    placement_generation: int
+    amounts: Mapping[str, int]
+    nics: tuple[NicClaim, ...] = ()
+    object_generation: int = 0
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredClaim:
+    """What a witness changed. ``lost_nics``: their addresses have other holders."""
+
+    changed: bool
+    lost_nics: tuple[NicClaim, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A deleted Server: no object with this uid may ever be built again."""
+
+    server: ServerRef
+    deleted_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CellMapping:
+    """A cell as the API database knows it."""
+
+    name: str
+    uuid: str
+    enabled: bool
+    database_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostMapping:
+    """The cell of a host."""
+
+    host: str
+    cell: str

@@ -1,0 +1,1 @@
+"""Asynchronous rules: gather, decide, write."""
