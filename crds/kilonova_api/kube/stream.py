@@ -49,8 +49,11 @@ async def stream_events(
 
 
 def _decode(call: Call, line: bytes) -> WatchEvent:
-    event = orjson.loads(line)
-    obj = event["object"]
-    if event["type"] == "ERROR":
-        raise build_error(call, obj, status_code=int(obj.get("code") or 500))
-    return WatchEvent(event["type"], obj, obj["metadata"]["resourceVersion"])
+    try:
+        event = orjson.loads(line)
+        kind, obj = event["type"], event["object"]
+        if kind != "ERROR":
+            return WatchEvent(kind, obj, obj["metadata"]["resourceVersion"])
+    except (ValueError, KeyError, TypeError):
+        raise Unreachable(call, "the watch broke: no event", sent=True) from None
+    raise build_error(call, obj, status_code=int(obj.get("code") or 500))
