@@ -1,0 +1,45 @@
+"""The singletons of one operator process, handed to whatever is built in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from random import Random
+
+from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.clock import Clock
+from kilonova_operator.services.control.feeds import Feeds
+from kilonova_operator.services.control.waiting import Waiting
+from kilonova_operator.services.informers import Informers
+from kilonova_operator.services.leadership import Leadership
+from kilonova_operator.services.store_freeze import Freeze
+from kilonova_operator.services.stores import ApiStore, CellStore, EpochStore
+from kilonova_operator.settings import API_DATABASE, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The databases of this release: ``cells`` by name, cell0 included."""
+
+    api: ApiStore
+    cells: Mapping[str, CellStore]
+
+    def all(self) -> Mapping[str, EpochStore]:
+        """Return every database by its name."""
+        return {API_DATABASE: self.api, **self.cells}
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessContext:
+    """What services are built from. Services take what they need, not this."""
+
+    settings: Settings
+    kube: KubeApi
+    clock: Clock
+    random: Random
+    stores: Stores
+    informers: Informers
+    feeds: Feeds
+    waiting: Waiting
+    leadership: Leadership
+    freeze: Freeze
+    cluster_uid: str
+    """uid of the namespace kube-system."""

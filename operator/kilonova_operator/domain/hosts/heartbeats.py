@@ -1,0 +1,102 @@
+"""Who is up: judged by heartbeats seen to change, and by nobody who is blind.
+
+A host's clock is never asked: what counts is that its Lease changed while our
+own watch delivered. The time a host is silent grows only while we could have
+heard it. When more than a set share of a cell's hosts is silent at once, the
+fault is rather between them and us, and nobody is called down.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+HostState = Literal["Up", "Down", "Unknown"]
+
+# Below three silent hosts a share says nothing: one dead host of two is half
+# of its cell, and dead all the same. kube's node lifecycle controller has the
+# same floor (ComputeZoneState in pkg/controller/nodelifecycle).
+_FEWEST_FOR_BRAKE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSettings:
+    """When silence means down."""
+
+    down_seconds: float = 60.0
+    silent_hosts_percent: int = 40
+
+
+@dataclass(slots=True)
+class _Heard:
+    version: str | None
+    silent_seconds: float = 0.0
+    state: HostState = "Unknown"
+
+
+@dataclass(slots=True)
+class HeartbeatJudge:
+    """The states of all hosts, by what was heard and how long ago."""
+
+    settings: HeartbeatSettings
+    _hosts: dict[str, _Heard] = field(default_factory=dict)
+
+    def remember(self, host: str, state: HostState) -> None:
+        """Take over the state that an earlier process judged, if none is known."""
+        self._hosts.setdefault(host, _Heard(version=None, state=state))
+
+    def hear(self, host: str, version: str) -> bool:
+        """Note a heartbeat's version; tell whether the host's state changed.
+
+        The first version that this process sees proves nothing: it may be
+        years old. Only a change is a sign of life.
+        """
+        heard = self._hosts.setdefault(host, _Heard(version=None))
+        if heard.version is None or heard.version == version:
+            heard.version = version
+            return False
+        heard.version, heard.silent_seconds = version, 0.0
+        changed = heard.state != "Up"
+        heard.state = "Up"
+        return changed
+
+    def forget(self, host: str) -> None:
+        """Drop a host that does not exist any more."""
+        self._hosts.pop(host, None)
+
+    def state(self, host: str) -> HostState:
+        """Return the host's state; Unknown until there was time to hear it."""
+        heard = self._hosts.get(host)
+        return "Unknown" if heard is None else heard.state
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in which our watch delivered."""
+        for heard in self._hosts.values():
+            heard.silent_seconds += seconds
+
+    def judge(self, hosts_of_cell: frozenset[str]) -> frozenset[str]:
+        """Call down who was silent too long; return those whose state changed."""
+        known = {host: self._hosts[host] for host in hosts_of_cell & set(self._hosts)}
+        silent = {
+            host
+            for host, heard in known.items()
+            if heard.silent_seconds >= self.settings.down_seconds
+        }
+        if self.braked(len(silent), len(known)):
+            return frozenset()
+        changed = frozenset(host for host in silent if known[host].state != "Down")
+        for host in changed:
+            known[host].state = "Down"
+        return changed
+
+    def silent_hosts(self, hosts_of_cell: frozenset[str]) -> int:
+        """Count the cell's hosts that have been silent too long."""
+        return sum(
+            self._hosts[host].silent_seconds >= self.settings.down_seconds
+            for host in hosts_of_cell & set(self._hosts)
+        )
+
+    def braked(self, silent: int, hosts: int) -> bool:
+        """Tell whether so many are silent that the observer is to be doubted."""
+        return (
+            silent >= _FEWEST_FOR_BRAKE
+            and silent * 100 > hosts * self.settings.silent_hosts_percent
+        )

@@ -1,0 +1,113 @@
+"""What is kept of a Node and of a Pod: the few numbers that hosts depend on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from kilonova_api.names import CELL_LABEL, HYPERVISOR_LABEL, ZONE_LABEL
+from kilonova_operator.domain.hosts.quantities import parse_quantity
+
+_MIB = Decimal(2**20)
+_ALWAYS = "Always"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSummary:
+    """A Node: identity, labels we read, and what the kubelet keeps for itself."""
+
+    name: str
+    uid: str
+    hypervisor: bool
+    cell: str | None
+    zone: str | None
+    cordoned: bool
+    kept_cpu_millis: int
+    """Capacity minus allocatable: what the kubelet gives to nobody."""
+    kept_memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class PodSummary:
+    """A Pod that has not ended: where it runs and what it requests."""
+
+    node: str
+    cpu_millis: int
+    memory_mib: int
+
+
+def build_node_summary(obj: Mapping[str, Any]) -> NodeSummary:
+    """Return the summary of a Node as the API server gives it."""
+    metadata, status = obj["metadata"], obj.get("status", {})
+    labels = metadata.get("labels", {})
+    capacity, allocatable = status.get("capacity", {}), status.get("allocatable", {})
+    return NodeSummary(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        hypervisor=labels.get(HYPERVISOR_LABEL) == "true",
+        cell=labels.get(CELL_LABEL),
+        zone=labels.get(ZONE_LABEL),
+        cordoned=bool(obj.get("spec", {}).get("unschedulable", False)),
+        kept_cpu_millis=_millis(_kept("cpu", capacity, allocatable)),
+        kept_memory_mib=_mib(_kept("memory", capacity, allocatable)),
+    )
+
+
+def build_pod_summary(obj: Mapping[str, Any]) -> PodSummary:
+    """Return the summary of a Pod as the API server gives it."""
+    spec = obj["spec"]
+    return PodSummary(
+        node=spec.get("nodeName", ""),
+        cpu_millis=_millis(_pod_request(spec, "cpu")),
+        memory_mib=_mib(_pod_request(spec, "memory")),
+    )
+
+
+def _kept(
+    resource: str, capacity: Mapping[str, str], allocatable: Mapping[str, str]
+) -> Decimal:
+    if resource not in capacity or resource not in allocatable:
+        return Decimal(0)
+    kept = parse_quantity(capacity[resource]) - parse_quantity(allocatable[resource])
+    return max(kept, Decimal(0))
+
+
+def _pod_request(spec: Mapping[str, Any], resource: str) -> Decimal:
+    """Return what the kube-scheduler counts for a Pod.
+
+    The larger of all its containers together and of its hungriest init
+    container, sidecars counted with both, and the runtime's overhead.
+    """
+    overhead = _amount(spec.get("overhead", {}), resource)
+    own = spec.get("resources", {}).get("requests", {})
+    if resource in own:
+        return _amount(own, resource) + overhead
+    running = sum(_requests(spec.get("containers", ()), resource), Decimal(0))
+    most_at_start = sidecars = Decimal(0)
+    for container in spec.get("initContainers", ()):
+        (amount,) = _requests((container,), resource)
+        if container.get("restartPolicy") == _ALWAYS:
+            sidecars += amount
+            most_at_start = max(most_at_start, sidecars)
+        else:
+            most_at_start = max(most_at_start, sidecars + amount)
+    return max(running + sidecars, most_at_start) + overhead
+
+
+def _requests(containers: Iterable[Mapping[str, Any]], resource: str) -> list[Decimal]:
+    return [
+        _amount(container.get("resources", {}).get("requests", {}), resource)
+        for container in containers
+    ]
+
+
+def _amount(amounts: Mapping[str, str], resource: str) -> Decimal:
+    return parse_quantity(amounts.get(resource, "0"))
+
+
+def _millis(cpus: Decimal) -> int:
+    return int((cpus * 1000).to_integral_value(ROUND_CEILING))
+
+
+def _mib(size_bytes: Decimal) -> int:
+    return int((size_bytes / _MIB).to_integral_value(ROUND_CEILING))

@@ -1,0 +1,1 @@
+"""kopf handlers: each one enqueues a key and does nothing else."""

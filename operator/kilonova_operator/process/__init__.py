@@ -1,0 +1,1 @@
+"""The process around the services: start, watch, serve health, drain, end."""

@@ -1,0 +1,20 @@
+"""Roles that a process can hold, each under a Lease of its own."""
+
+SUPER = "super"
+"""Schedules, claims and releases, keeps cell0."""
+_CELL_PREFIX = "cell/"
+
+
+def cell_role(cell: str) -> str:
+    """Return the role of a cell's link and conductor."""
+    return f"{_CELL_PREFIX}{cell}"
+
+
+def cell_of_role(role: str) -> str | None:
+    """Return the cell of a cell's role; None for super."""
+    return role.removeprefix(_CELL_PREFIX) if role.startswith(_CELL_PREFIX) else None
+
+
+def lease_name(release: str, role: str) -> str:
+    """Return the name of a role's Lease in the operator's namespace."""
+    return f"{release}-{role.replace('/', '-')}"

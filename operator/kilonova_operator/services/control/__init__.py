@@ -1,0 +1,1 @@
+"""How work reaches a reconciler: feeds, queues, waiting keys."""

@@ -1,0 +1,1 @@
+"""Nodes become ComputeHosts: account, identity, heartbeat, inventory, cell."""

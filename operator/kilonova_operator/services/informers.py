@@ -1,0 +1,146 @@
+"""The informers of the operator: what is read often and watched anyway.
+
+Hosts, Instances, heartbeats and Nodes are read at every decision. Servers,
+which are many, are kept as summaries of a few words; Pods likewise.
+Everything else is read by GET when it is needed.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, fields
+from random import Random
+from typing import Any, TypeVar
+
+from kilonova_api.compute_host import ComputeHost
+from kilonova_api.instance import Instance
+from kilonova_api.kube.api import Lister
+from kilonova_api.kube.clock import Clock
+from kilonova_api.kube.informer import Informer
+from kilonova_api.kube.resources import (
+    LEASE,
+    NAMESPACE,
+    NODE,
+    POD,
+    SERVICE_ACCOUNT,
+    KubeObject,
+    Resource,
+)
+from kilonova_api.names import HOST_NAMESPACE_LABEL, HOSTS_NAMESPACE
+from kilonova_api.server import Server
+from kilonova_operator.domain.hosts.nodes import (
+    NodeSummary,
+    PodSummary,
+    build_node_summary,
+    build_pod_summary,
+)
+
+HEARTBEAT_LEASE = "heartbeat"
+"""Name of a host's Lease in the host's namespace."""
+BY_SERVER_UID = "server_uid"
+BY_HOST = "host"
+BY_NODE = "node"
+BY_CELL = "cell"
+BY_NAMESPACE = "namespace"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSummary:
+    """What is kept of every Server."""
+
+    namespace: str
+    uid: str
+    generation: int
+    cell: str | None
+    host: str | None
+    deleting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Informers:
+    """All informers; each is run by the process and current once synced."""
+
+    servers: Informer[ServerSummary]
+    instances: Informer[Instance]
+    compute_hosts: Informer[ComputeHost]
+    nodes: Informer[NodeSummary]
+    pods: Informer[PodSummary]
+    heartbeats: Informer[str]
+    """Lease versions; the key's namespace is the host's."""
+    host_namespaces: Informer[str]
+    """uids of the namespaces of hosts."""
+    host_accounts: Informer[str]
+    """uids of the hosts' ServiceAccounts."""
+
+    def all(self) -> tuple[Informer[Any], ...]:
+        """Return every informer."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+
+def build_informers(
+    source: Lister, *, clock: Clock, random: Random, floor: int = 0
+) -> Informers:
+    """Build all informers. ``floor``: the highest store version ever noted."""
+
+    def informer(
+        resource: Resource, parse: Callable[[KubeObject], T], **scope: Any
+    ) -> Informer[T]:
+        return Informer(
+            source, resource, parse, clock=clock, random=random, floor=floor, **scope
+        )
+
+    informers = Informers(
+        servers=informer(Server.resource(), build_server_summary),
+        instances=informer(Instance.resource(), Instance.model_validate),
+        compute_hosts=informer(ComputeHost.resource(), ComputeHost.model_validate),
+        nodes=informer(NODE, build_node_summary),
+        pods=informer(
+            POD,
+            build_pod_summary,
+            field_selector="status.phase!=Succeeded,status.phase!=Failed",
+        ),
+        heartbeats=informer(
+            LEASE, _version, field_selector=f"metadata.name={HEARTBEAT_LEASE}"
+        ),
+        host_namespaces=informer(NAMESPACE, _uid, label_selector=HOST_NAMESPACE_LABEL),
+        host_accounts=informer(SERVICE_ACCOUNT, _uid, namespace=HOSTS_NAMESPACE),
+    )
+    _add_indexes(informers)
+    return informers
+
+
+def build_server_summary(obj: KubeObject) -> ServerSummary:
+    """Return what is kept of a Server."""
+    metadata, status = obj["metadata"], obj.get("status", {})
+    return ServerSummary(
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        cell=status.get("cell"),
+        host=status.get("host"),
+        deleting="deletionTimestamp" in metadata,
+    )
+
+
+def _add_indexes(informers: Informers) -> None:
+    informers.servers.add_index(BY_CELL, lambda server: _present(server.cell))
+    informers.servers.add_index(BY_NAMESPACE, lambda server: (server.namespace,))
+    informers.instances.add_index(
+        BY_SERVER_UID, lambda instance: (instance.spec.server.uid,)
+    )
+    informers.instances.add_index(BY_HOST, lambda instance: (instance.spec.host,))
+    informers.pods.add_index(BY_NODE, lambda pod: _present(pod.node))
+
+
+def _present(value: str | None) -> Iterable[Hashable]:
+    return (value,) if value else ()
+
+
+def _uid(obj: KubeObject) -> str:
+    uid: str = obj["metadata"]["uid"]
+    return uid
+
+
+def _version(obj: KubeObject) -> str:
+    version: str = obj["metadata"]["resourceVersion"]
+    return version

@@ -1,0 +1,137 @@
+"""Which roles this process holds, and with which terms it may write.
+
+A role is held under its Lease; holding it gives a term on each of the role's
+databases. The Lease keeps a process that lost it from going on, as soon as it
+notices; the term keeps one that did not notice from writing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from kilonova_api.kube.lease import LeaseElector, TakenLease
+from kilonova_api.names import GROUP
+from kilonova_operator.domain.epoch import NotedTick, Term
+from kilonova_operator.services.stores import EpochStore
+
+logger = logging.getLogger(__name__)
+
+
+def tick_annotation(database: str) -> str:
+    """Return the Lease annotation that remembers a database's tick."""
+    return f"tick.{GROUP}/{database}"
+
+
+class ElectorFactory(Protocol):
+    """Makes the elector of a role's Lease."""
+
+    def __call__(
+        self, role: str, annotations: Callable[[], Mapping[str, str]]
+    ) -> LeaseElector:
+        """Build it; ``annotations`` is asked at each renewal."""
+        ...
+
+
+@dataclass(slots=True)
+class _HeldRole:
+    elector: LeaseElector
+    holding: asyncio.Task[None]
+
+
+class Leadership:
+    """The Leases and terms of one process."""
+
+    def __init__(
+        self,
+        build_elector: ElectorFactory,
+        stores: Mapping[str, EpochStore],
+        *,
+        identity: str,
+    ) -> None:
+        """``stores``: all databases of the process's roles, by name."""
+        self._build_elector = build_elector
+        self._stores = stores
+        self._identity = identity
+        self._held: dict[str, _HeldRole] = {}
+        self._terms: dict[str, Term] = {}
+        self._lost: asyncio.Future[None] | None = None
+
+    async def take(self, role: str, databases: tuple[str, ...]) -> None:
+        """Wait for the role's Lease, then begin a term on each of its databases.
+
+        The Lease is renewed from then on; see ``wait_lost``.
+        """
+        notes = dict.fromkeys(databases, "")
+        elector = self._build_elector(role, lambda: self._annotations(notes))
+        logger.info("waiting for the Lease of role %s", role)
+        taken = await elector.acquire()
+        notes.update(_noted(taken, databases))
+        holding = asyncio.create_task(elector.hold(), name=f"lease of {role}")
+        self._held[role] = _HeldRole(elector, holding)
+        for database in databases:
+            await self._take_term(role, database, notes[database])
+        logger.info("role %s is ours", role)
+
+    def term(self, database: str) -> Term:
+        """Return the term on a database; KeyError if its role is not ours."""
+        return self._terms[database]
+
+    def holds(self, role: str) -> bool:
+        """Tell whether the role's Lease was taken and is not known to be lost."""
+        held = self._held.get(role)
+        return held is not None and not held.holding.done()
+
+    def check(self, role: str) -> None:
+        """Raise LeaseLost unless the role's Lease certainly is ours still."""
+        self._held[role].elector.check()
+
+    async def wait_lost(self) -> None:
+        """Return never; raise LeaseLost when the first Lease is lost."""
+        tasks = [held.holding for held in self._held.values()]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def release(self) -> None:
+        """Give all Leases back, so that a standby need not wait for their end."""
+        held, self._held = self._held, {}
+        for role in held.values():
+            role.holding.cancel()
+        await asyncio.gather(
+            *(role.holding for role in held.values()), return_exceptions=True
+        )
+        for name, role in held.items():
+            try:
+                await role.elector.release()
+            except Exception:
+                # The Lease ends by itself; the others are to be given back too.
+                logger.exception("the Lease of role %s was not given back", name)
+
+    async def _take_term(self, role: str, database: str, note: str) -> None:
+        self._terms[database] = await self._stores[database].take_term(
+            role, self._identity, noted=NotedTick.of_annotation(note)
+        )
+
+    def _annotations(self, notes: Mapping[str, str]) -> Mapping[str, str]:
+        """Note each database's tick; before its term is taken, what was noted."""
+        return {
+            tick_annotation(database): self._note(database, before)
+            for database, before in notes.items()
+            if database in self._terms or before
+        }
+
+    def _note(self, database: str, before: str) -> str:
+        term = self._terms.get(database)
+        if term is None:
+            return before
+        tick = self._stores[database].tick
+        return NotedTick(term.database_id, term.number, tick).to_annotation()
+
+
+def _noted(taken: TakenLease, databases: tuple[str, ...]) -> Mapping[str, str]:
+    return {
+        database: taken.annotations.get(tick_annotation(database), "")
+        for database in databases
+    }

@@ -1,0 +1,49 @@
+"""A store that went back freezes whatever gives, takes or starts.
+
+The databases hold the flag, so that it outlives the process; each of their
+stores refuses by itself. This is the flag's shadow in memory, for decisions
+that no database sees: orders to destroy, and starts of what is stopped.
+"""
+
+from dataclasses import dataclass, field
+
+from kilonova_operator.domain.refusals import PlacementFrozen
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """Why a database is frozen."""
+
+    database: str
+    reason: str
+    message: str
+
+
+@dataclass(slots=True)
+class Freeze:
+    """Which databases are frozen, as far as this process knows."""
+
+    _frozen: dict[str, Frozen] = field(default_factory=dict)
+
+    @property
+    def frozen(self) -> bool:
+        """Tell whether any database is frozen."""
+        return bool(self._frozen)
+
+    @property
+    def all(self) -> tuple[Frozen, ...]:
+        """Return what is frozen, by the databases' names."""
+        return tuple(self._frozen[name] for name in sorted(self._frozen))
+
+    def check(self) -> None:
+        """Raise PlacementFrozen while anything is frozen."""
+        for frozen in self._frozen.values():
+            raise PlacementFrozen(frozen.database, frozen.reason, frozen.message)
+
+    def note(self, frozen: Frozen) -> None:
+        """Note that a database is frozen."""
+        self._frozen[frozen.database] = frozen
+
+    def lift(self, database: str) -> None:
+        """Note that a database goes on."""
+        self._frozen.pop(database, None)

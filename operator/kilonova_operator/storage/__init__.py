@@ -1,0 +1,1 @@
+"""What is kept elsewhere: Kubernetes objects and SQL databases."""
