@@ -62,6 +62,8 @@ class ProviderView:
     generation: int
     inventories: Mapping[str, Inventory]
     used: Mapping[str, int] = field(default_factory=dict)
+    claims: int = 0
+    """Placements that hold something on the host."""
 
     def find_shortfall(self, amounts: Mapping[str, int]) -> str | None:
         """Return the first resource class that does not fit; None if all fit."""

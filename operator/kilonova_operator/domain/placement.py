@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from kilonova_operator.domain.inventory import ProviderView
+
 
 @dataclass(frozen=True, slots=True)
 class ServerRef:
@@ -77,7 +79,10 @@ class ClaimRequest:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim that holds: host, amounts and addresses belong to the Server."""
+    """A claim that holds: host, amounts and addresses belong to the Server.
+
+    ``provider`` is the host's use with this claim in it, where it was just made.
+    """
 
     server: ServerRef
     instance_uuid: str
@@ -88,6 +93,7 @@ class Claim:
     nics: tuple[NicClaim, ...]
     attempt: int = 1
     tried_hosts: tuple[str, ...] = ()
+    provider: ProviderView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +145,14 @@ class Released:
     """What a release gave back. ``finished``: the Server's rows are gone too.
 
     ``claims_left``: placements of the Server that still hold something, because
-    their hosts have not yet proven the guest gone.
+    their hosts have not yet proven the guest gone. ``providers``: the hosts' use
+    without what was given back.
     """
 
     given_back: tuple[HeldClaim, ...]
     claims_left: tuple[HeldClaim, ...]
     finished: bool
+    providers: tuple[ProviderView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

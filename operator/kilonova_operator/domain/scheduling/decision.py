@@ -1,0 +1,78 @@
+"""A scheduling decision: hosts best first, and what removed each of the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kilonova_api.server import Rejection, SchedulingRecord
+
+MAX_ATTEMPTS = 3
+"""Hosts tried for one build, the first included: [scheduler]max_attempts, Nova 34."""
+
+_MESSAGE_CHARACTERS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Hosts that failed at one constraint first."""
+
+    constraint: str
+    hosts: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Hosts left and hosts rejected; together they are all that were considered."""
+
+    hosts: tuple[str, ...]
+    cells: Mapping[str, str]
+    """Cell of each host that is left."""
+    rejections: tuple[Rejected, ...] = ()
+
+    @property
+    def hosts_considered(self) -> int:
+        """How many hosts there were in all."""
+        return len(self.hosts) + sum(rejected.hosts for rejected in self.rejections)
+
+    def alternates(self, chosen: str, most: int = MAX_ATTEMPTS - 1) -> tuple[str, ...]:
+        """Return the next best hosts of the chosen host's cell.
+
+        Source: nova.scheduler.manager._get_alternate_hosts, Nova 34.
+        """
+        cell = self.cells[chosen]
+        others = [h for h in self.hosts if h != chosen and self.cells[h] == cell]
+        return tuple(others[:most])
+
+    def without(self, host: str, constraint: str, message: str = "") -> "Decision":
+        """Count a host as rejected after all: its claim was lost or refused."""
+        if host not in self.hosts:
+            return self
+        counted = {rejected.constraint: rejected for rejected in self.rejections}
+        before = counted.get(constraint, Rejected(constraint, 0, message))
+        counted[constraint] = replace(before, hosts=before.hosts + 1)
+        return Decision(
+            hosts=tuple(other for other in self.hosts if other != host),
+            cells={h: c for h, c in self.cells.items() if h != host},
+            rejections=tuple(counted.values()),
+        )
+
+    def explain(self) -> str:
+        """Return the counts as people read them, most frequent first."""
+        ordered = sorted(self.rejections, key=lambda r: (-r.hosts, r.constraint))
+        return ", ".join(f"{r.hosts} {r.constraint}" for r in ordered)
+
+    def build_record(self, *, attempts: int = 0) -> SchedulingRecord:
+        """Return the decision as Server.status.scheduling shows it."""
+        return SchedulingRecord(
+            hosts_considered=self.hosts_considered,
+            hosts_left=len(self.hosts),
+            rejections=tuple(
+                Rejection(
+                    constraint=rejected.constraint,
+                    hosts=rejected.hosts,
+                    message=rejected.message[:_MESSAGE_CHARACTERS],
+                )
+                for rejected in self.rejections
+            ),
+            attempts=attempts,
+        )

@@ -1,0 +1,1 @@
+"""Nova's filters, one a file."""

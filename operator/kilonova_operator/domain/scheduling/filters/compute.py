@@ -1,0 +1,25 @@
+"""ComputeFilter: the host's service is enabled and alive."""
+
+from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
+from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.request import BuildRequest
+
+
+class ComputeFilter(NoExtraSpecs):
+    """Pass hosts that are up and not held.
+
+    Source: nova.scheduler.filters.compute_filter, Nova 34.
+    """
+
+    name = "ComputeFilter"
+    runs_on_rebuild = False
+
+    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+        """Pass hosts whose heartbeat is heard."""
+        del request
+        return hosts.flag("up") & ~hosts.flag("held")
+
+    def explain(self, request: BuildRequest) -> str:
+        """Say what is wrong with the host."""
+        del request
+        return "The host's agent is not heard."

@@ -1,0 +1,1 @@
+"""What must hold of a host in any case, one rule a file."""
