@@ -1,18 +1,18 @@
 """Build the images of a checkout, or find them built."""
 
-import hashlib
 import json
+import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kilonova_lab.folders import REPOSITORY, build_cache_folder
 from kilonova_lab.images.archive import read_digest
-from kilonova_lab.images.cache import Cache, keep_newest, unfinished
+from kilonova_lab.images.cache import Cache, keep_newest, remove, unfinished
 from kilonova_lab.images.engine import choose_engine
-from kilonova_lab.images.inputs import TARGETS, Inputs, Target
+from kilonova_lab.images.inputs import TARGETS, Inputs, Target, hash_files, source_files
 from kilonova_lab.images.order import BuildOrder, Engine
 from kilonova_lab.images.wheels import WheelBuilder
 
@@ -65,34 +65,46 @@ class ImageBuilder:
 
     def ensure(self, inputs: Inputs) -> BuiltImage:
         """Return the image of these inputs."""
-        key = inputs.key(self.engine.base)[:12]
-        found = self._find(inputs.target, key)
+        found = self._find(inputs.target, self._key(inputs))
         if found is not None:
             return found
-        with self.cache.locked("images"):
+        with self.cache.locked("images"), self._frozen(inputs) as frozen:
+            key = self._key(frozen)
             # Whoever held the lock may just have built it.
-            return self._find(inputs.target, key) or self._build(inputs, key)
+            return self._find(inputs.target, key) or self._build(frozen, key)
+
+    @contextmanager
+    def _frozen(self, inputs: Inputs) -> Iterator[Inputs]:
+        """Copy the inputs: an edit during a build must not hide behind its key."""
+        place = self.cache.folder("context") / inputs.target
+        remove(place)
+        try:
+            yield inputs.copy_to(place)
+        finally:
+            remove(place)
+
+    def _key(self, inputs: Inputs) -> str:
+        return inputs.key(self.engine.base)[:12]
 
     def _find(self, target: Target, key: str) -> BuiltImage | None:
-        note = self._archive(target, key).with_suffix(".json")
-        if not note.exists():
+        archive = self._archive(target, key)
+        note = archive.with_suffix(".json")
+        if not (note.exists() and archive.exists()):
             return None
-        values = json.loads(note.read_text())
         note.touch()
-        return BuiltImage(**{**values, "archive": Path(values["archive"])})
+        values = json.loads(note.read_text())
+        return BuiltImage(target, archive, values["reference"], values["digest"])
 
     def _build(self, inputs: Inputs, key: str) -> BuiltImage:
         target = inputs.target
         archive = self._archive(target, key)
-        reference = f"localhost/kilonova-{target}:{key}"
+        reference = _build_reference(target, key)
         log = self.cache.folder("logs") / f"{target}.log"
-        with tempfile.TemporaryDirectory(dir=self.cache.folder("context")) as folder:
-            context = Path(folder)
-            arguments = self._fill_context(context, inputs)
-            self.progress(f"{target}: building {reference} (log: {log})")
-            order = BuildOrder(target, reference, context, arguments, log)
-            with unfinished(archive) as place:
-                self.engine.build(order, place)
+        arguments = self._add_wheels(inputs) if inputs.has_python else {}
+        self.progress(f"{target}: building {reference} (log: {log})")
+        order = BuildOrder(target, reference, inputs.checkout, arguments, log)
+        with unfinished(archive) as place:
+            self.engine.build(order, place)
         image = BuiltImage(target, archive, reference, read_digest(archive))
         # Written last: an archive without its note is not there.
         with unfinished(archive.with_suffix(".json")) as place:
@@ -100,33 +112,40 @@ class ImageBuilder:
         self._drop_old(target)
         return image
 
-    def _fill_context(self, context: Path, inputs: Inputs) -> dict[str, str]:
-        """Lay out what the engine may read; return the Containerfile's ARGs."""
-        for path in inputs.image_files():
-            copy = context / path.relative_to(inputs.checkout)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, copy)
-        if not inputs.has_python:
-            return {}
+    def _add_wheels(self, inputs: Inputs) -> dict[str, str]:
+        """Put the wheels beside the frozen inputs; return the ARGs they need."""
         wheels = WheelBuilder(self.cache, self.progress)
-        dependencies = wheels.ensure_dependencies(inputs)
-        project = wheels.ensure_project(inputs)
-        shutil.copytree(dependencies, context / "wheels" / "dependencies")
-        shutil.copytree(project, context / "wheels" / "project")
+        folders = {
+            "tools": wheels.ensure_tools(inputs) / "wheels",
+            "dependencies": wheels.ensure_dependencies(inputs),
+            "project": wheels.ensure_project(inputs),
+        }
+        for name, folder in folders.items():
+            place = inputs.checkout / "wheels" / name
+            shutil.copytree(folder, place, copy_function=os.link)
+        wheels.drop_old(inputs.target)
         return {
-            "DEPENDENCIES_SHA256": _hash_lock(dependencies),
-            "PROJECT_SHA256": _hash_lock(project),
+            "DEPENDENCIES_SHA256": _hash_mounted(inputs, folders["dependencies"]),
+            "PROJECT_SHA256": _hash_mounted(inputs, folders["project"]),
         }
 
     def _archive(self, target: Target, key: str) -> Path:
         return self.cache.folder("images") / f"{target}-{key}.tar"
 
     def _drop_old(self, target: Target) -> None:
-        notes = self.cache.folder("images").glob(f"{target}-*.json")
-        gone = keep_newest(list(notes), KEPT_ARCHIVES)
-        for note in gone:
-            note.with_suffix(".tar").unlink(missing_ok=True)
+        notes = list(self.cache.folder("images").glob(f"{target}-*.json"))
+        for note in keep_newest(notes, KEPT_ARCHIVES):
+            key = note.stem.removeprefix(f"{target}-")
+            self._archive(target, key).unlink(missing_ok=True)
+            self.engine.forget(_build_reference(target, key))
 
 
-def _hash_lock(wheels: Path) -> str:
-    return hashlib.sha256((wheels / "requirements.lock").read_bytes()).hexdigest()
+def _build_reference(target: Target, key: str) -> str:
+    return f"localhost/kilonova-{target}:{key}"
+
+
+def _hash_mounted(inputs: Inputs, wheels: Path) -> str:
+    """Hash what a RUN reads from mounts, which engines leave out of its key."""
+    installer = source_files(inputs.checkout / "images" / "python")
+    lock = (wheels / "requirements.lock").read_text()
+    return hash_files(installer, relative_to=inputs.checkout, more=(lock,))

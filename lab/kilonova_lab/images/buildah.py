@@ -59,18 +59,23 @@ class BuildahEngine:
             context=order.context,
             log=order.log,
         )
-        # Not compressed: it is read on the machine that wrote it, thrice.
+        # zstd: half the time of gzip to write, a quarter to import on each node.
         self._buildah(
-            *("push", "--quiet", "--disable-compression", order.reference),
+            *("push", "--quiet", "--compression-format", "zstd"),
+            *("--compression-level", "3", order.reference),
             f"oci-archive:{archive}:{order.reference}",
             timeout_seconds=BUILD_TIMEOUT_SECONDS,
         )
         owner = f"{os.getuid()}:{os.getgid()}"
         run(as_root(["chown", owner, archive]), timeout_seconds=QUICK_TIMEOUT_SECONDS)
 
-    def forget(self, references: list[str]) -> None:
-        """Remove images whose archives are gone, and layers only they used."""
-        for reference in references:
+    def forget(self, reference: str) -> None:
+        """Remove an image, and the layers that only it used."""
+        known = self._buildah(
+            *("images", "--quiet", "--filter", f"reference={reference}"),
+            timeout_seconds=QUICK_TIMEOUT_SECONDS,
+        )
+        if known.strip():
             self._buildah("rmi", reference, timeout_seconds=QUICK_TIMEOUT_SECONDS)
 
     def _start_afresh(self) -> None:

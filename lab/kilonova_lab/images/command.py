@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kilonova_lab.errors import CommandFailed, ProgramsMissing
 
-SHOWN_LINES = 40
+SHOWN_LINES = 25
 """How much of a failed program's output its error repeats."""
 
 

@@ -7,6 +7,7 @@ from kilonova_lab.images.command import run
 from kilonova_lab.images.order import BuildOrder
 
 BUILD_TIMEOUT_SECONDS = 1800.0
+QUICK_TIMEOUT_SECONDS = 120.0
 
 BASE_IMAGE = "docker.io/library/debian:12-slim"
 
@@ -39,3 +40,9 @@ class DockerEngine:
             ["docker", "save", "--output", archive, order.reference],
             timeout_seconds=BUILD_TIMEOUT_SECONDS,
         )
+
+    def forget(self, reference: str) -> None:
+        """Remove the image's name; Docker's own pruning does the rest."""
+        listed = ("docker", "image", "ls", "--quiet", reference)
+        if run(listed, timeout_seconds=QUICK_TIMEOUT_SECONDS).strip():
+            run(["docker", "rmi", reference], timeout_seconds=QUICK_TIMEOUT_SECONDS)

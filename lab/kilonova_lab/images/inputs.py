@@ -1,6 +1,7 @@
 """What an image is made from, and the key that stands for all of it."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ IMAGE_FOLDERS: dict[Target, tuple[str, ...]] = {
     "agent": ("images/debian", "images/python"),
     "libvirt": ("images/debian", "images/libvirt"),
 }
+
+ARCHIVE_FORMAT = "oci-zstd-1"
+"""To be changed with how archives are written, since keys know only inputs."""
 
 _PROJECT_FILES = ("pyproject.toml", "README.md")
 
@@ -59,6 +63,21 @@ class Inputs:
             files += source_files(self.checkout / root)
         return [path for path in files if path.is_file()]
 
+    def all_files(self) -> list[Path]:
+        """Return every file that the image depends on."""
+        if not self.has_python:
+            return self.image_files()
+        locks = [self.requirements, self.build_requirements]
+        return [*self.image_files(), *locks, *self.project_files()]
+
+    def copy_to(self, folder: Path) -> "Inputs":
+        """Return the same inputs, copied; their key is the copy's."""
+        for path in self.all_files():
+            copy = folder / path.relative_to(self.checkout)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        return Inputs(self.target, folder)
+
     def image_files(self) -> list[Path]:
         """Return the Containerfile and the files it copies."""
         files = [self.checkout / "Containerfile"]
@@ -68,11 +87,8 @@ class Inputs:
 
     def key(self, base: str) -> str:
         """Return the key of the image on the base named by ``base``."""
-        files = self.image_files()
-        if self.has_python:
-            files += [self.requirements, self.build_requirements]
-            files += self.project_files()
-        return hash_files(files, relative_to=self.checkout, more=(self.target, base))
+        more = (self.target, base, ARCHIVE_FORMAT)
+        return hash_files(self.all_files(), relative_to=self.checkout, more=more)
 
 
 def source_files(root: Path) -> list[Path]:

@@ -40,3 +40,6 @@ class Engine(Protocol):
         Raises:
             CommandFailed: with what the engine printed.
         """
+
+    def forget(self, reference: str) -> None:
+        """Free what an image takes whose archive is gone; it may be unknown."""

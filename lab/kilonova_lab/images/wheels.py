@@ -14,15 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kilonova_lab.images.cache import Cache
+from kilonova_lab.images.cache import Cache, keep_newest
 from kilonova_lab.images.command import run
 from kilonova_lab.images.errors import ImageBuildFailed
-from kilonova_lab.images.inputs import Inputs, hash_files
+from kilonova_lab.images.inputs import Inputs, Target, hash_files
 
 PYTHON_VERSION = (3, 11)
 """The Python of the images: Debian 12's."""
 
 PIP_TIMEOUT_SECONDS = 900.0
+
+KEPT_FOLDERS = 3
+"""Of each kind and role; as many as archives are kept."""
 
 _REPRODUCIBLE = {
     # No time stamp of the build in archives, no path of it in debug symbols.
@@ -50,8 +53,6 @@ class WheelBuilder:
             locked = ("--require-hashes", "-r", inputs.requirements)
             self._pip(inputs, "wheel", "--no-build-isolation", "-w", place, *locked)
             write_lock(place)
-            tools = self._ensure_tools(inputs) / "wheels"
-            shutil.copytree(tools, place / "tools")
 
         return self.cache.ensure_folder(folder, fill)
 
@@ -69,20 +70,10 @@ class WheelBuilder:
             self._pip(inputs, "wheel", *offline, "-w", place, tree)
             shutil.rmtree(tree)
             write_lock(place)
-            tools = self._ensure_tools(inputs) / "wheels"
-            shutil.copytree(tools, place / "tools")
 
         return self.cache.ensure_folder(folder, fill)
 
-    def _pip(self, inputs: Inputs, *arguments: str | Path) -> None:
-        python = self._ensure_tools(inputs) / "venv" / "bin" / "python"
-        run(
-            [python, "-m", "pip", *arguments],
-            timeout_seconds=PIP_TIMEOUT_SECONDS,
-            environment=_REPRODUCIBLE,
-        )
-
-    def _ensure_tools(self, inputs: Inputs) -> Path:
+    def ensure_tools(self, inputs: Inputs) -> Path:
         """Return a folder with the locked pip and setuptools.
 
         ``venv`` runs them here, ``wheels`` is for the image's build.
@@ -104,6 +95,22 @@ class WheelBuilder:
                 run(argv, timeout_seconds=PIP_TIMEOUT_SECONDS)
 
         return self.cache.ensure_folder(folder, fill)
+
+    def drop_old(self, target: Target) -> None:
+        """Remove wheels that newer ones have replaced."""
+        folder = self.cache.folder("wheels")
+        project = set(folder.glob(f"{target}-project-*"))
+        dependencies = set(folder.glob(f"{target}-*")) - project
+        keep_newest(list(project), KEPT_FOLDERS)
+        keep_newest(list(dependencies), KEPT_FOLDERS)
+
+    def _pip(self, inputs: Inputs, *arguments: str | Path) -> None:
+        python = self.ensure_tools(inputs) / "venv" / "bin" / "python"
+        run(
+            [python, "-m", "pip", *arguments],
+            timeout_seconds=PIP_TIMEOUT_SECONDS,
+            environment=_REPRODUCIBLE,
+        )
 
     def _key(self, inputs: Inputs, files: list[Path]) -> str:
         return hash_files(
