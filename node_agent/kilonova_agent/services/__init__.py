@@ -1,0 +1,1 @@
+"""What the agent does: gather, decide, act, write."""

@@ -1,0 +1,1 @@
+"""Files of the host: orders, disks, images, config drives."""

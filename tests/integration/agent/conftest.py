@@ -1,0 +1,70 @@
+"""Fixtures of the agent's tests: a real hypervisor host, and a driver on it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from random import Random
+
+import pytest
+
+from kilonova_agent.drivers.libvirt.driver import LibvirtDriver
+from kilonova_api.kube.clock import SystemClock
+from support.libvirt_host import LibvirtHost
+
+
+@pytest.fixture(scope="session")
+def shared_host() -> Iterator[LibvirtHost]:
+    """One hypervisor host for the tests that leave it as they found it."""
+    with LibvirtHost("hv1") as host:
+        yield host
+
+
+@pytest.fixture
+def host(shared_host: LibvirtHost) -> Iterator[LibvirtHost]:
+    """The shared host, without any guest or network of the last test."""
+    yield shared_host
+    shared_host.clear()
+
+
+@pytest.fixture
+def own_host() -> Iterator[LibvirtHost]:
+    """A hypervisor host that this test may break."""
+    with LibvirtHost("hv2") as host:
+        yield host
+
+
+def make_driver(host: LibvirtHost) -> LibvirtDriver:
+    """Build a driver for a host; its ``run`` is not running yet."""
+    return LibvirtDriver(
+        host.uri,
+        state_dir=host.state_dir,
+        virt_type="qemu",
+        clock=SystemClock(),
+        random=Random(1),
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(driver: LibvirtDriver) -> AsyncIterator[LibvirtDriver]:
+    """Run a driver and wait until it is connected."""
+    task = asyncio.create_task(driver.run())
+    try:
+        await until(lambda: driver.available)
+        yield driver
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(done: Callable[[], bool], timeout_seconds: float = 30.0) -> None:
+    """Wait until ``done`` holds."""
+    async with asyncio.timeout(timeout_seconds):
+        while not done():  # noqa: ASYNC110 - what is awaited has no event
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def driver(host: LibvirtHost) -> AsyncIterator[LibvirtDriver]:
+    """A connected driver on the shared host."""
+    async with running(make_driver(host)) as driver:
+        yield driver
