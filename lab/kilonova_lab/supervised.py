@@ -130,7 +130,11 @@ class SupervisorClient:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One supervised program: how to start it, and how to know it is ready."""
+    """One supervised program: how to start it, and how to know it is ready.
+
+    ``log`` is where this process reads its output; ``log_inside`` is the same
+    file as the supervisor sees it, where the two have different mounts.
+    """
 
     supervisor: SupervisorClient
     name: str
@@ -138,6 +142,7 @@ class Program:
     log: Path
     env: Mapping[str, str] = field(default_factory=dict)
     cgroups: tuple[str, ...] = ()
+    log_inside: Path | None = None
     is_ready: Callable[[], bool] = lambda: True
     ready_timeout_seconds: float = 60.0
 
@@ -148,7 +153,7 @@ class Program:
             name=self.name,
             argv=list(self.argv),
             env=dict(self.env),
-            log=str(self.log),
+            log=str(self.log_inside or self.log),
             cgroups=list(self.cgroups),
         )
         pid: int = answer["pid"]

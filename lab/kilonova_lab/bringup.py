@@ -1,0 +1,165 @@
+"""The order in which a lab comes up.
+
+Everything slow overlaps: nodes boot and import images while the API server
+starts; kubelets start when it answers, because one that finds no API server
+waits longer and longer before it asks again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kilonova_lab import network
+from kilonova_lab.controlplane import prepare_files
+from kilonova_lab.dns import build_dns_objects
+from kilonova_lab.errors import NotReady
+from kilonova_lab.imagestore import ArchivedImage
+from kilonova_lab.node import KUBERNETES_PROGRAMS, Node
+from kilonova_lab.programs import COREDNS, ProgramCache
+from kilonova_lab.stopwatch import Stopwatch
+from kilonova_lab.systemimages import ensure_system_images
+
+if TYPE_CHECKING:
+    from kilonova_lab.cluster import Cluster
+
+MARKER = "/api/v1/namespaces/kube-system/configmaps/kilonova-lab"
+"""Destructive tests demand this object: it is in no cluster of anybody's."""
+
+HYPERVISOR_LABEL = "node-restriction.kubernetes.io/kilonova-hypervisor"
+CELL_LABEL = "node-restriction.kubernetes.io/kilonova-cell"
+CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+
+_SECONDS = 120.0
+_POLL_SECONDS = 0.2
+_DNS_QUESTION = "kubernetes.default.svc.cluster.local"
+
+
+def bring_up(cluster: Cluster, watch: Stopwatch) -> None:
+    """Turn the empty namespaces of a new lab into a working cluster."""
+    write_files(cluster)
+    script = network.build_router_script(cluster.plan, len(cluster.nodes))
+    cluster.supervisor.check(["sh", "-c", script])
+    cluster.etcd.start()
+    cluster.apiserver.start()
+    images = _read_system_images()
+    with ThreadPoolExecutor(len(cluster.nodes)) as pool:
+        boots = [pool.submit(_boot, node, images) for node in cluster.nodes]
+        cluster.apiserver.wait_until_ready()
+        watch.report("API server ready")
+        cluster.control_plane.controller_manager.start()
+        cluster.control_plane.scheduler.start()
+        _apply_objects(cluster)
+        for boot in boots:
+            boot.result()
+    watch.report("nodes booted, their images imported")
+    for node in cluster.nodes:
+        node.start_programs(KUBERNETES_PROGRAMS)
+    for node in cluster.nodes:
+        _introduce(cluster, node)
+    for node in cluster.nodes:
+        _await(f"node {node.name}", partial(_is_ready, cluster, node))
+    watch.report("nodes Ready")
+    for node in cluster.nodes:
+        _await(f"DNS on {node.name}", partial(_resolves, node))
+    watch.report("DNS answers on every node")
+    for node in cluster.nodes:
+        if "libvirtd" in node.programs:
+            node.programs["libvirtd"].wait_until_ready()
+            watch.report(f"libvirt answers on {node.name}")
+
+
+def write_files(cluster: Cluster) -> None:
+    """Write keys, configurations and the admin's kubeconfig."""
+    cluster.layout.folder.mkdir()
+    names = [
+        *(str(cluster.plan.gateway), str(cluster.plan.api_service)),
+        *("127.0.0.1", "localhost", "kubernetes", "kubernetes.default"),
+        *("kubernetes.default.svc", "kubernetes.default.svc.cluster.local"),
+    ]
+    authority = prepare_files(cluster.layout, names=names)
+    (cluster.folder / "log").mkdir()
+    for node in cluster.nodes:
+        node.root.mkdir(parents=True)
+        node.install(authority, cluster.addresses)
+    cluster.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    cluster.kubeconfig.unlink(missing_ok=True)
+    authority.write_kubeconfig(cluster.kubeconfig, cluster.layout.server, "admin")
+
+
+def _boot(node: Node, images: list[ArchivedImage]) -> None:
+    node.boot()
+    node.start_programs(node.programs.keys() - KUBERNETES_PROGRAMS)
+    node.programs["containerd"].wait_until_ready()
+    node.images.import_missing(images)
+
+
+def _read_system_images() -> list[ArchivedImage]:
+    programs = ProgramCache().ensure(COREDNS)
+    archives = ensure_system_images(programs["coredns"])
+    return [ArchivedImage.read(archive) for archive in archives]
+
+
+def _apply_objects(cluster: Cluster) -> None:
+    home = next(n.name for n in cluster.nodes if n.config.role == "control-plane")
+    dns = build_dns_objects(cluster.plan.dns_service, node=home)
+    for path, body in dns.items():
+        cluster.api.apply(path, body)
+    cluster.api.apply(
+        MARKER,
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "kilonova-lab", "namespace": "kube-system"},
+            "data": {"lab-id": cluster.id},
+        },
+    )
+
+
+def _introduce(cluster: Cluster, node: Node) -> None:
+    """Give a node what only an admin may: its role, and its place in a cell."""
+    path = f"/api/v1/nodes/{node.name}"
+    _await(f"registration of {node.name}", lambda: cluster.api.find(path) is not None)
+    cluster.api.apply(
+        path,
+        {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": node.name, "labels": build_admin_labels(node)},
+            "spec": {"podCIDR": str(node.pods), "podCIDRs": [str(node.pods)]},
+        },
+    )
+
+
+def build_admin_labels(node: Node) -> Mapping[str, str]:
+    """Return the labels that a kubelet is not allowed to set on itself."""
+    labels = {}
+    if node.config.role == "control-plane":
+        labels[CONTROL_PLANE_LABEL] = ""
+    if node.config.libvirt is not None:
+        labels[HYPERVISOR_LABEL] = "true"
+    if node.config.cell is not None:
+        labels[CELL_LABEL] = node.config.cell
+    return labels
+
+
+def _is_ready(cluster: Cluster, node: Node) -> bool:
+    found: Mapping[str, Any] = cluster.api.get(f"/api/v1/nodes/{node.name}")
+    conditions = found["status"].get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def _resolves(node: Node) -> bool:
+    """Ask the cluster's DNS by its Service address, as everything on a node does."""
+    return node.exec(["getent", "hosts", _DNS_QUESTION]).returncode == 0
+
+
+def _await(what: str, holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise NotReady(what, seconds=_SECONDS)
+        time.sleep(_POLL_SECONDS)

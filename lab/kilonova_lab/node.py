@@ -1,0 +1,321 @@
+"""One node: namespaces with an init, and containerd, kubelet, kube-proxy in them.
+
+A node that was killed comes up again with its disk, as a machine does after a
+power cut; ``reinstall`` gives it a new one under the old name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from kilonova_lab import network, nodefiles
+from kilonova_lab.addresses import AddressPlan
+from kilonova_lab.cgroups import Hierarchy, LabCgroups
+from kilonova_lab.config import NodeConfig
+from kilonova_lab.imagestore import ImageStore
+from kilonova_lab.nodeboot import PROGRAMS, STAGED_LIBVIRT, build_boot_script
+from kilonova_lab.pki import CertificateAuthority
+from kilonova_lab.supervised import Finished, Program, SupervisorClient
+
+KUBERNETES_PROGRAMS = frozenset({"kubelet", "kube-proxy"})
+"""Those that are of no use before the API server answers."""
+
+_BOOT_SECONDS = 15.0
+_LIBVIRT_SECONDS = 60.0  # its first start probes QEMU for up to 10 s
+_PATH = f"{PROGRAMS}/kube:{PROGRAMS}/containerd:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class LabContext:
+    """What every node of a lab shares."""
+
+    lab_id: str
+    folder: Path
+    supervisor: SupervisorClient
+    plan: AddressPlan
+    programs: Mapping[str, Path]
+    hierarchies: tuple[Hierarchy, ...]
+    server: str
+    owner: int
+
+
+class Node:
+    """One node of a running lab."""
+
+    def __init__(self, context: LabContext, config: NodeConfig, index: int) -> None:
+        self._context = context
+        self._index = index
+        self.config = config
+        self.name = config.name
+        self.ip: IPv4Address = context.plan.get_node_address(index)
+        self.pods = context.plan.get_pod_range(index)
+        self.root = context.folder / "nodes" / config.name
+        """Its folder on the machine: ``var`` and ``run`` are its /var and /run."""
+        self.supervisor = SupervisorClient(self.root / "supervisor.sock")
+        self.images = ImageStore(
+            context.programs["containerd"] / "ctr",
+            self.root / "run" / "containerd" / "containerd.sock",
+        )
+        self._init = Program(
+            context.supervisor,
+            f"node-{self.name}",
+            self._build_init_argv(),
+            context.folder / "log" / f"node-{self.name}.log",
+            cgroups=self._build_cgroup_paths(),
+        )
+        self.programs: Mapping[str, Program] = self._build_programs()
+
+    # --- life of the node -------------------------------------------------
+
+    def install(
+        self, authority: CertificateAuthority, peers: Mapping[str, IPv4Address]
+    ) -> None:
+        """Write its /etc: a new machine that knows its cluster. It is not running."""
+        context = self._context
+        etc = self.root / "etc"
+        self._write_credentials(etc / "kubernetes", authority)
+        files = {
+            **nodefiles.build_etc_files(
+                self.name, peers, lab_id=context.lab_id, dns=context.plan.dns_service
+            ),
+            "kubernetes/kubelet.json": nodefiles.build_kubelet_config(
+                dns=context.plan.dns_service
+            ),
+            "containerd/config.toml": nodefiles.build_containerd_config(),
+            "cni/net.d/10-lab.conflist": nodefiles.build_cni_config(self.pods),
+        }
+        libvirt = nodefiles.build_libvirt_files(
+            address=self.ip,
+            host_uuid=nodefiles.build_host_uuid(context.lab_id, self.name),
+        )
+        staged = str(STAGED_LIBVIRT).removeprefix("/etc/")
+        files.update({f"{staged}/{name}": text for name, text in libvirt.items()})
+        for name, text in files.items():
+            path = etc / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def boot(self) -> None:
+        """Make its namespaces, mounts and network; no program runs yet."""
+        group = (self._context.lab_id, self.name)
+        self._run_module("kilonova_lab.cgroups", "create", *group)
+        pid = self._init.start()
+        self.supervisor.wait_until_answers(timeout_seconds=_BOOT_SECONDS)
+        self._run_module("kilonova_lab.cgroups", "settle", *group)
+        self._context.supervisor.check(
+            [
+                "sh",
+                "-c",
+                network.build_link_script(self.name, pid, with_lan=self._has_lan),
+            ]
+        )
+        self.supervisor.check(["sh", "-c", self._build_boot_script()])
+
+    def start(self) -> None:
+        """Boot it and start its programs, libvirt among them where it has one."""
+        self.boot()
+        self.start_programs(self.programs.keys())
+
+    def start_programs(self, names: Set[str]) -> None:
+        """Start those of its programs that are named."""
+        for name, program in self.programs.items():
+            if name in names:
+                program.start()
+
+    def kill(self, program: str | None = None) -> None:
+        """SIGKILL one program, or the whole node with all that runs on it."""
+        if program is None:
+            self._init.kill()
+        else:
+            self.programs[program].kill()
+
+    def restart(self, program: str | None = None) -> None:
+        """Restart one program, or the whole node as if its power had failed."""
+        if program is not None:
+            self.programs[program].restart()
+            return
+        if self.running:
+            self.kill()
+        self.start()
+
+    def wipe(self, *, keep_data: bool) -> None:
+        """Empty the disk of a node that is down; extra mounts are kept or not."""
+        folders = ["etc", "etc.work", "var", "run"] + ["kept"] * (not keep_data)
+        self._context.supervisor.check(
+            ["rm", "-rf", *(str(self.root / folder) for folder in folders)]
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether its init lives."""
+        return self._init.running
+
+    # --- inside -----------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """A process in the node's namespaces, as this machine counts it."""
+        return self.supervisor.get_pid()
+
+    def exec(
+        self, argv: Sequence[str], *, stdin: str = "", timeout_seconds: float = 60.0
+    ) -> Finished:
+        """Run a command in the node as root and return how it ended."""
+        wrapped = ["env", f"PATH={_PATH}", *argv]
+        return self.supervisor.run(
+            wrapped, stdin=stdin, timeout_seconds=timeout_seconds
+        )
+
+    def build_shell_argv(self) -> list[str]:
+        """Return the command that opens a terminal in the node (needs root)."""
+        return [
+            "nsenter",
+            "-t",
+            str(self.pid),
+            "--all",
+            "--wd=/",
+            "env",
+            f"PATH={_PATH}",
+        ]
+
+    @property
+    def libvirt_socket(self) -> Path:
+        """Libvirt's socket, reachable from the machine."""
+        return self.root / "run" / "libvirt" / "libvirt-sock"
+
+    @property
+    def libvirt_uri(self) -> str:
+        """What a libvirt client on the machine connects to."""
+        return f"qemu+unix:///system?socket={self.libvirt_socket}"
+
+    def _run_module(self, module: str, *arguments: str) -> None:
+        """Run a module of the lab as root, outside of the node."""
+        self._context.supervisor.check([sys.executable, "-m", module, *arguments])
+
+    # --- building blocks --------------------------------------------------
+
+    @property
+    def _has_lan(self) -> bool:
+        return self.config.libvirt is not None
+
+    def _build_cgroup_paths(self) -> tuple[str, ...]:
+        cgroups = LabCgroups(self._context.lab_id, self._context.hierarchies)
+        return tuple(str(root / self.name) for root in cgroups.roots)
+
+    def _build_init_argv(self) -> tuple[str, ...]:
+        return (
+            *("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"),
+            *("--fork", "--kill-child=SIGKILL", "--mount-proc", "tini", "--"),
+            *(sys.executable, "-m", "kilonova_lab.supervisor"),
+            f"--socket={self.supervisor.socket_path}",
+            f"--owner={self._context.owner}",
+        )
+
+    def _build_boot_script(self) -> str:
+        mounts = build_boot_script(
+            self.name,
+            self.root,
+            mounts=self.config.mounts,
+            programs=self._context.programs,
+            hierarchies=self._context.hierarchies,
+        )
+        plugs = network.build_node_script(
+            self._context.plan, self._index, with_lan=self._has_lan
+        )
+        return f"{mounts}\n{plugs}"
+
+    def _write_credentials(self, folder: Path, authority: CertificateAuthority) -> None:
+        folder.mkdir(parents=True)
+        shutil.copy(authority.certificate_path, folder / "ca.crt")
+        server = f"node-{self.name}"
+        authority.sign_server(server, [str(self.ip), self.name])
+        for end in ("crt", "key"):
+            source = authority.folder / f"{server}.{end}"
+            shutil.copy(source, folder / f"kubelet-server.{end}")
+        user = f"system:node:{self.name}"
+        for file, name, groups in (
+            ("kubelet", user, ["system:nodes"]),
+            ("kube-proxy", "system:kube-proxy", []),
+        ):
+            signed = f"{file}-{self.name}"
+            authority.sign_client(signed, name, groups=groups)
+            path = folder / f"{file}.kubeconfig"
+            authority.write_kubeconfig(path, self._context.server, signed)
+
+    def _build_programs(self) -> Mapping[str, Program]:
+        programs = {
+            "containerd": self._build_program(
+                "containerd",
+                [
+                    f"{PROGRAMS}/containerd/containerd",
+                    "-c",
+                    "/etc/containerd/config.toml",
+                ],
+                socket_path=self.images.socket,
+            ),
+            "kubelet": self._build_program("kubelet", self._build_kubelet_argv()),
+            "kube-proxy": self._build_program("kube-proxy", self._build_proxy_argv()),
+        }
+        if self.config.libvirt == "host":
+            programs["virtlogd"] = self._build_program(
+                "virtlogd", ["virtlogd", "-f", "/etc/libvirt/virtlogd.conf"]
+            )
+            programs["libvirtd"] = self._build_program(
+                "libvirtd",
+                ["libvirtd", "--listen", "-f", "/etc/libvirt/libvirtd.conf"],
+                socket_path=self.libvirt_socket,
+            )
+        return programs
+
+    def _build_program(
+        self, name: str, argv: Sequence[str], *, socket_path: Path | None = None
+    ) -> Program:
+        return Program(
+            self.supervisor,
+            name,
+            tuple(argv),
+            self.root / "var" / "log" / f"{name}.log",
+            log_inside=Path("/var/log", f"{name}.log"),
+            env={"PATH": _PATH},
+            is_ready=lambda: socket_path is None or _accepts(socket_path),
+            ready_timeout_seconds=_LIBVIRT_SECONDS,
+        )
+
+    def _build_kubelet_argv(self) -> list[str]:
+        labels = ",".join(f"{key}={value}" for key, value in self.config.labels.items())
+        return [
+            f"{PROGRAMS}/kube/kubelet",
+            "--config=/etc/kubernetes/kubelet.json",
+            "--kubeconfig=/etc/kubernetes/kubelet.kubeconfig",
+            f"--hostname-override={self.name}",
+            f"--node-ip={self.ip}",
+            *([f"--node-labels={labels}"] if labels else []),
+        ]
+
+    def _build_proxy_argv(self) -> list[str]:
+        """Return kube-proxy's command line; 0 leaves the conntrack sysctls alone."""
+        return [
+            f"{PROGRAMS}/kube/kube-proxy",
+            "--kubeconfig=/etc/kubernetes/kube-proxy.kubeconfig",
+            f"--hostname-override={self.name}",
+            "--proxy-mode=iptables",
+            f"--cluster-cidr={self._context.plan.pod_range}",
+            "--conntrack-max-per-core=0",
+            "--conntrack-tcp-timeout-established=0",
+            "--conntrack-tcp-timeout-close-wait=0",
+        ]
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
