@@ -19,6 +19,7 @@ from kilonova_lab.dns import build_dns_objects
 from kilonova_lab.errors import NotReady
 from kilonova_lab.imagestore import ArchivedImage
 from kilonova_lab.node import KUBERNETES_PROGRAMS, Node
+from kilonova_lab.nodelabels import build_admin_labels
 from kilonova_lab.programs import COREDNS, ProgramCache
 from kilonova_lab.stopwatch import Stopwatch
 from kilonova_lab.systemimages import ensure_system_images
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 MARKER = "/api/v1/namespaces/kube-system/configmaps/kilonova-lab"
 """Destructive tests demand this object: it is in no cluster of anybody's."""
-
-HYPERVISOR_LABEL = "node-restriction.kubernetes.io/kilonova-hypervisor"
-CELL_LABEL = "node-restriction.kubernetes.io/kilonova-cell"
-CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
 
 _SECONDS = 120.0
 _POLL_SECONDS = 0.2
@@ -128,22 +125,10 @@ def _introduce(cluster: Cluster, node: Node) -> None:
         {
             "apiVersion": "v1",
             "kind": "Node",
-            "metadata": {"name": node.name, "labels": build_admin_labels(node)},
+            "metadata": {"name": node.name, "labels": build_admin_labels(node.config)},
             "spec": {"podCIDR": str(node.pods), "podCIDRs": [str(node.pods)]},
         },
     )
-
-
-def build_admin_labels(node: Node) -> Mapping[str, str]:
-    """Return the labels that a kubelet is not allowed to set on itself."""
-    labels = {}
-    if node.config.role == "control-plane":
-        labels[CONTROL_PLANE_LABEL] = ""
-    if node.config.libvirt is not None:
-        labels[HYPERVISOR_LABEL] = "true"
-    if node.config.cell is not None:
-        labels[CELL_LABEL] = node.config.cell
-    return labels
 
 
 def _is_ready(cluster: Cluster, node: Node) -> bool:

@@ -30,7 +30,7 @@ from kilonova_lab.imagestore import ArchivedImage
 from kilonova_lab.node import LabContext, Node
 from kilonova_lab.pki import CertificateAuthority
 from kilonova_lab.programs import CONTAINERD, COREDNS, KUBE, ProgramCache
-from kilonova_lab.requirements import check_programs
+from kilonova_lab.requirements import check_requirements
 from kilonova_lab.stopwatch import Report, Stopwatch
 from kilonova_lab.supervised import Program, SupervisorClient
 from kilonova_lab.systemimages import ensure_system_images
@@ -104,7 +104,7 @@ class Cluster:
         """
         check_id(lab_id)
         ClusterConfig.load(config_path)
-        check_programs()
+        check_requirements()
         if machine.is_running(lab_id):
             raise AlreadyRunning(lab_id)
         modules = ProgramCache(report=report).ensure(KUBE, CONTAINERD, COREDNS)
@@ -150,6 +150,11 @@ class Cluster:
     def kubeconfig(self) -> Path:
         """The admin's kubeconfig, this user's file."""
         return build_user_state_folder(self.id) / "kubeconfig"
+
+    @property
+    def libvirt_in_nodes(self) -> bool:
+        """Nodes labelled so have libvirt of their own."""
+        return True
 
     @property
     def audit_log(self) -> Path:

@@ -19,6 +19,9 @@ PROGRAMS = Path("/run/lab")
 STAGED_LIBVIRT = Path("/etc/kilonova-lab/libvirt")
 """libvirt's files, written before the node's first boot."""
 
+NETWORK_FILTERS = Path("/usr/share/libvirt/nwfilter")
+"""libvirt's own filters (clean-traffic and the like), as its package ships them."""
+
 _VAR_FOLDERS = "cache lib lib/misc log log/pods log/libvirt spool tmp"
 
 
@@ -63,16 +66,13 @@ def build_boot_script(
     return "\n".join(lines)
 
 
-# The machine's own libvirt networks and guests are not the node's; its network
-# filters are libvirt's and come with the package.
+# The machine's own libvirt networks and guests are not the node's.
 _LIBVIRT_FIRST_BOOT = f"""
 if [ ! -e /etc/kilonova-lab/installed ]; then
-  mkdir -p /run/nwfilter
-  cp /etc/libvirt/nwfilter/*.xml /run/nwfilter/ 2>/dev/null || true
   rm -rf /etc/libvirt
   mkdir -p /etc/libvirt/qemu/networks /etc/libvirt/nwfilter
-  cp /run/nwfilter/*.xml /etc/libvirt/nwfilter/ 2>/dev/null || true
-  [ ! -d {STAGED_LIBVIRT} ] || cp {STAGED_LIBVIRT}/* /etc/libvirt/
+  cp {NETWORK_FILTERS}/*.xml /etc/libvirt/nwfilter/
+  cp {STAGED_LIBVIRT}/* /etc/libvirt/
   touch /etc/kilonova-lab/installed
 fi
 mkdir -p -m 711 /var/lib/libvirt"""

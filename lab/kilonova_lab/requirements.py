@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 from kilonova_lab.errors import ProgramsMissing
 
@@ -22,7 +23,10 @@ FOR_CLUSTER: Mapping[str, str] = {
     "unshare": "util-linux",
     "virtlogd": "libvirt-daemon-system",
 }
-CNI_PLUGINS = "/usr/lib/cni/bridge"
+FILES_FOR_CLUSTER: Mapping[str, str] = {
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+    "/usr/share/libvirt/nwfilter/clean-traffic.xml": "libvirt-daemon-config-nwfilter",
+}
 _ADMIN_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -31,19 +35,22 @@ def build_path() -> str:
     return f"{os.environ.get('PATH', '/usr/bin:/bin')}:{_ADMIN_FOLDERS}"
 
 
-def check_programs(programs: Mapping[str, str] = FOR_CLUSTER) -> None:
-    """Make sure that everything is installed.
+def check_requirements() -> None:
+    """Make sure that everything a cluster needs is installed.
 
     Raises:
         ProgramsMissing: names all that is missing and one command for it.
     """
     missing = {
         name: package
-        for name, package in programs.items()
+        for name, package in FOR_CLUSTER.items()
         if shutil.which(name, path=build_path()) is None
     }
-    if programs is FOR_CLUSTER and not os.path.exists(CNI_PLUGINS):  # noqa: PTH110
-        missing[CNI_PLUGINS] = "containernetworking-plugins"
+    missing |= {
+        file: package
+        for file, package in FILES_FOR_CLUSTER.items()
+        if not Path(file).exists()
+    }
     if os.getuid() != 0 and shutil.which("sudo") is None:
         missing["sudo"] = "sudo"
     if missing:
