@@ -43,14 +43,16 @@ class HeartbeatJudge:
         """Take over the state that an earlier process judged, if none is known."""
         self._hosts.setdefault(host, _Heard(version=None, state=state))
 
-    def hear(self, host: str, version: str) -> bool:
+    def hear(self, host: str, version: str, *, born: bool = False) -> bool:
         """Note a heartbeat's version; tell whether the host's state changed.
 
         The first version that this process sees proves nothing: it may be
-        years old. Only a change is a sign of life.
+        years old. Only a change is a sign of life, or that it was ``born``
+        before our eyes.
         """
         heard = self._hosts.setdefault(host, _Heard(version=None))
-        if heard.version is None or heard.version == version:
+        first = heard.version is None and not born
+        if first or heard.version == version:
             heard.version = version
             return False
         heard.version, heard.silent_seconds = version, 0.0
