@@ -1,0 +1,1 @@
+"""What is decided about one Server, without I/O: gather gives, services write."""

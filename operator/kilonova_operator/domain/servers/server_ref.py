@@ -1,0 +1,10 @@
+"""A Server's identity as the databases take it."""
+
+from kilonova_api.server import Server
+from kilonova_operator.domain.placement import ServerRef
+
+
+def build_server_ref(server: Server) -> ServerRef:
+    """Return uid, namespace and name."""
+    meta = server.metadata
+    return ServerRef(uid=meta.uid, namespace=meta.namespace or "", name=meta.name)

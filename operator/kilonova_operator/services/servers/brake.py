@@ -1,0 +1,89 @@
+"""The brake on deletions of one cell."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from kilonova_api.cell import Cell
+from kilonova_api.instance import Instance
+from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.clock import Clock
+from kilonova_api.kube.resources import NAMESPACE
+from kilonova_api.names import GROUP
+from kilonova_operator.domain.servers.brake import BrakeSettings, destroys_left
+
+RELEASE_DELETIONS_ANNOTATION = f"{GROUP}/release-deletions"
+"""On a Cell: a time; deletes recorded before it are meant and go on."""
+DELETION_BRAKE_ANNOTATION = f"{GROUP}/deletion-brake"
+"""On a namespace: "off" lets its Servers be deleted in any number."""
+
+
+@dataclass(slots=True)
+class DeletionBrake:
+    """Lets destroys through until they are unusually many.
+
+    A guest younger than the window neither counts nor waits: what is made and
+    deleted by the minute is nobody's years of work. Orders are counted in
+    memory; a new leader begins at none and adds those not yet carried out.
+    """
+
+    kube: KubeApi
+    cell: str
+    clock: Clock
+    now: Callable[[], datetime]
+    count_guests: Callable[[], int]
+    settings: BrakeSettings = field(default_factory=BrakeSettings)
+    _ordered: deque[float] = field(default_factory=deque)
+
+    async def lets(self, instance: Instance, *, deleted_at: datetime | None) -> bool:
+        """Tell whether a guest may be ordered destroyed now.
+
+        deleted_at: when its Server's delete was recorded.
+        """
+        if self._is_young(instance):
+            return True
+        self._expire()
+        left = destroys_left(len(self._ordered), self.count_guests(), self.settings)
+        return (
+            left > 0
+            or await self._is_released(deleted_at)
+            or await self._is_exempt(instance.spec.server.namespace)
+        )
+
+    def count(self, instance: Instance) -> None:
+        """Count a destroy that was just ordered."""
+        if not self._is_young(instance):
+            self._ordered.append(self.clock.boottime())
+
+    def _is_young(self, instance: Instance) -> bool:
+        created = instance.metadata.creation_timestamp
+        if created is None:
+            return False
+        age = self.now() - created
+        window = timedelta(seconds=self.settings.window_seconds)
+        return timedelta(minutes=-1) < age < window
+
+    def _expire(self) -> None:
+        oldest = self.clock.boottime() - self.settings.window_seconds
+        while self._ordered and self._ordered[0] < oldest:
+            self._ordered.popleft()
+
+    async def _is_released(self, deleted_at: datetime | None) -> bool:
+        cell = await self.kube.find(Cell.resource(), None, self.cell)
+        annotations = (cell or {}).get("metadata", {}).get("annotations") or {}
+        until = _parse_time(annotations.get(RELEASE_DELETIONS_ANNOTATION, ""))
+        return deleted_at is not None and until is not None and deleted_at <= until
+
+    async def _is_exempt(self, namespace: str) -> bool:
+        found = await self.kube.find(NAMESPACE, None, namespace)
+        annotations = (found or {}).get("metadata", {}).get("annotations") or {}
+        return str(annotations.get(DELETION_BRAKE_ANNOTATION, "")).lower() == "off"
+
+
+def _parse_time(text: str) -> datetime | None:
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,0 +1,183 @@
+"""A cell's part in a Server's life: one key in, its guests' next steps done."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from kilonova_api.instance import Instance
+from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.resources import Key
+from kilonova_api.server import Server
+from kilonova_operator.domain.placement import InstanceMapping
+from kilonova_operator.domain.refusals import PlacementFrozen
+from kilonova_operator.domain.servers.faults import FaultOutcome, decide_fault
+from kilonova_operator.domain.servers.guest_facts import GuestFacts
+from kilonova_operator.domain.servers.guest_step import GuestFate, is_ahead
+from kilonova_operator.domain.servers.past import build_from_the_past
+from kilonova_operator.domain.servers.super_step import (
+    ServerFacts,
+    is_from_the_past,
+    is_placed,
+)
+from kilonova_operator.services.control.reconciler import RetryAfter
+from kilonova_operator.services.servers.cell_status import CellStatus
+from kilonova_operator.services.servers.guest_ending import GuestEnding
+from kilonova_operator.services.servers.instance_view import InstanceView
+from kilonova_operator.services.servers.link import Link, OrderImpossible
+from kilonova_operator.services.servers.orders import OrderWriter
+from kilonova_operator.services.servers.place import MAX_RETRIES_EXCEEDED
+from kilonova_operator.services.stores import ApiStore
+
+logger = logging.getLogger(__name__)
+
+_ASK_AGAIN_SECONDS = 5.0
+_FROZEN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class CellReconciler:
+    """Decides by ``domain.servers.guest_step``, for every guest of a key.
+
+    A name can stand for several: the Server's own, and what is left of a former
+    Server of that name.
+    """
+
+    kube: KubeApi
+    cell: str
+    api: ApiStore
+    instances: InstanceView
+    instances_of_key: Callable[[Key], Iterable[Instance]]
+    link: Link
+    ending: GuestEnding
+    status: CellStatus
+    orders: OrderWriter
+
+    async def reconcile(self, key: Key) -> RetryAfter | None:
+        """Bring the guests of one Server's name a step further."""
+        try:
+            await self.ending.forget_ended(key)
+            obj = await self.kube.find(Server.resource(), key.namespace, key.name)
+            server = None if obj is None else Server.model_validate(obj)
+            waits = [
+                await self._reconcile_guest(key, facts)
+                for facts in await self._gather_all(key, server)
+            ]
+        except PlacementFrozen as frozen:
+            logger.warning("cell %s, Server %s waits: %s", self.cell, key, frozen)
+            return RetryAfter(_FROZEN_SECONDS)
+        return min(
+            (wait for wait in waits if wait is not None),
+            key=lambda wait: wait.seconds,
+            default=None,
+        )
+
+    async def _gather_all(self, key: Key, server: Server | None) -> list[GuestFacts]:
+        own = [await self._gather(server.metadata.uid, server)] if server else []
+        former = await self._former_uids(key, own) - {facts.server_uid for facts in own}
+        return own + [await self._gather(uid, None) for uid in sorted(former)]
+
+    async def _former_uids(self, key: Key, own: list[GuestFacts]) -> set[str]:
+        uids = {
+            instance.spec.server.uid
+            for instance in self.instances_of_key(key)
+            if instance.spec.cell == self.cell
+        }
+        # While a Server has a host, nobody else holds its name.
+        if not any(is_placed(facts.mapping) for facts in own):
+            holder = await self.api.hold_by_name(key.namespace, key.name)
+            if holder is not None:
+                uids.add(holder.server.uid)
+        return uids
+
+    async def _gather(self, uid: str, server: Server | None) -> GuestFacts:
+        mapping = await self.api.find_mapping(uid)
+        ended = mapping is not None and (mapping.queued_for_delete or mapping.retained)
+        tombstoned = ended or (
+            mapping is None and await self.api.find_tombstone(uid) is not None
+        )
+        return GuestFacts(
+            cell=self.cell,
+            server_uid=uid,
+            server=server,
+            mapping=mapping,
+            tombstoned=tombstoned,
+            instances=self.instances.of_server(uid),
+        )
+
+    async def _reconcile_guest(self, key: Key, facts: GuestFacts) -> RetryAfter | None:
+        await self._tell_the_past(facts)
+        fate = facts.fate
+        if fate is GuestFate.ENDS:
+            return await self.ending.end(key, facts)
+        if fate is GuestFate.RETAINED:
+            for instance in facts.instances:
+                await self.orders.withdraw(instance)
+            return None
+        if fate is GuestFate.LIVES and facts.mapping is not None:
+            return await self._keep(facts, facts.mapping)
+        return None
+
+    async def _keep(
+        self, facts: GuestFacts, mapping: InstanceMapping
+    ) -> RetryAfter | None:
+        if is_ahead(mapping, facts.instances):
+            logger.warning(
+                "guest %s: a host was told of a newer placement than the database "
+                "knows; hands off",
+                mapping.instance_uuid,
+            )
+            return RetryAfter(_FROZEN_SECONDS)
+        server = facts.server
+        if server is not None and not self._may_act(server, mapping):
+            return None
+        await self.ending.order_former(facts)
+        if self._waits_suspended(facts):
+            return None
+        try:
+            current = await self.link.ensure(facts, mapping)
+        except OrderImpossible as impossible:
+            if server is not None:
+                await self.status.show_problem(server, impossible.problem)
+            return RetryAfter(_ASK_AGAIN_SECONDS)
+        if server is None:
+            return None
+        if await self._is_moving(mapping, current):
+            return RetryAfter(_ASK_AGAIN_SECONDS)
+        await self.status.mirror(server, mapping, current)
+        return None
+
+    def _may_act(self, server: Server, mapping: InstanceMapping) -> bool:
+        """Tell whether super has handed this placement over, of this object."""
+        facts = ServerFacts(server=server, mapping=mapping, tombstoned=False)
+        return facts.shown and not facts.deleting and not is_from_the_past(facts)
+
+    def _waits_suspended(self, facts: GuestFacts) -> bool:
+        suspended = facts.server is not None and facts.server.spec.suspend
+        return suspended and facts.current is None
+
+    async def _is_moving(self, mapping: InstanceMapping, current: Instance) -> bool:
+        """Tell whether super is about to give a failed build another host."""
+        fault = current.status.fault
+        if fault is None or current.status.state != "ERROR":
+            return False
+        outcome = decide_fault(
+            fault,
+            attempts=mapping.attempt,
+            built=current.status.built_at is not None,
+        )
+        if outcome is FaultOutcome.ERROR:
+            return False
+        decisions = await self.api.list_decisions(mapping.server.uid)
+        return not decisions or decisions[0].outcome != MAX_RETRIES_EXCEEDED
+
+    async def _tell_the_past(self, facts: GuestFacts) -> None:
+        server = facts.server
+        if server is None or server.status.cell != self.cell:
+            return
+        past = ServerFacts(
+            server=server, mapping=facts.mapping, tombstoned=facts.tombstoned
+        )
+        if is_from_the_past(past):
+            await self.status.write(
+                server, build_from_the_past(past, now=self.status.now())
+            )
