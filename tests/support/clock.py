@@ -64,3 +64,16 @@ async def settle() -> None:
     """Let every task that can go on without time or I/O do so."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
+
+
+class HastyClock(FakeClock):
+    """A clock on which every sleep ends at once, its time spent and noted."""
+
+    def __init__(self, boottime: float = 1000.0) -> None:
+        super().__init__(boottime)
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._move_to(self._boottime + max(0.0, seconds))
+        await asyncio.sleep(0)

@@ -173,7 +173,8 @@ class Informer(Generic[T]):
         pages = self._source.pages(self._resource, **self._scope, limit=limit)
         async with aclosing(pages):
             async for page in pages:
-                self._heard(page.resource_version)
+                self._check(page.resource_version)
+                self._heard(int(page.resource_version))
                 listed.update(self._mirror.take(obj) for obj in page.items)
                 self._position = page.resource_version
         self._mirror.sweep(listed)
@@ -230,15 +231,16 @@ class Informer(Generic[T]):
                 self._apply(event)
 
     def _apply(self, event: WatchEvent) -> None:
-        if int(event.resource_version) < int(self._position):
-            raise StoreWentBack(
-                self._what, seen=int(self._position), got=int(event.resource_version)
-            )
+        # A stream may well be behind the lists that were read meanwhile, but
+        # never behind itself.
+        version, position = int(event.resource_version), int(self._position)
+        if version < position:
+            raise StoreWentBack(self._what, seen=position, got=version)
         if event.type == "DELETED":
             self._mirror.forget(Key.of_object(event.object))
         elif event.type != "BOOKMARK":
             self._mirror.take(event.object)
-        self._heard(event.resource_version)
+        self._heard(version)
         self._position = event.resource_version
         self._recovered()
 
@@ -259,8 +261,8 @@ class Informer(Generic[T]):
             self._check(page.resource_version)
             return
 
-    def _heard(self, version: str) -> None:
-        self._check(version)
+    def _heard(self, version: int) -> None:
+        self.highest_version = max(self.highest_version, version)
         self.last_heard_at = self._clock.boottime()
 
     def _check(self, version: str) -> None:
