@@ -76,8 +76,9 @@ def build_kopf_settings(random: Random) -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = _WORKER_IDLE_SECONDS
     settings.queueing.exit_timeout = 2
     settings.watching.chunk_size = _LIST_PAGE
-    # Jitter, so that replicas and kinds do not reconnect in step.
-    settings.watching.server_timeout = 300 + 300 * random.random()
+    # Jitter, so that replicas and kinds do not reconnect in step. The API server
+    # takes whole seconds only.
+    settings.watching.server_timeout = random.randint(300, 600)
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10

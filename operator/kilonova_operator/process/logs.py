@@ -39,4 +39,6 @@ def configure_logging(level: str, form: LogFormat) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # kopf writes a line for each event of each object, and one for each request.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It warns that it gets no signals; ours are handled where they arrive.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)

@@ -19,6 +19,7 @@ from kilonova_operator.domain.epoch import Owner
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.process.health import Health
 from kilonova_operator.services.crds import CrdCheck, HalfUpgraded
+from kilonova_operator.services.store_watch import StoreVersionNotes, read_version
 from kilonova_operator.settings import Settings
 
 T = TypeVar("T")
@@ -65,3 +66,30 @@ async def read_owner(kube: KubeApi, settings: Settings) -> Owner:
 async def check_crds(kube: KubeApi) -> None:
     """Raise HalfUpgraded unless the CRDs fit this program."""
     await CrdCheck(kube).check()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreVersions:
+    """The API server's store: its version now, and the highest that was noted."""
+
+    now: int
+    noted: int
+
+    @property
+    def went_back(self) -> bool:
+        """Tell whether the store is older than it was."""
+        return self.now < self.noted
+
+    def explain(self) -> str:
+        """Say what happened and what follows."""
+        return (
+            f"the API server's store went back from version {self.noted} to "
+            f"{self.now}: an older backup of etcd was restored. Nothing is claimed, "
+            "released or destroyed until all hosts and Instances were looked at."
+        )
+
+
+async def read_store_versions(kube: KubeApi, notes: StoreVersionNotes) -> StoreVersions:
+    """Read both versions."""
+    noted = await notes.read_store_version()
+    return StoreVersions(now=await read_version(kube), noted=noted)

@@ -67,7 +67,8 @@ def _name(model: type[OurObject]) -> str:
 
 
 def _is_established(crd: KubeObject) -> bool:
-    conditions = crd.get("status", {}).get("conditions", ())
+    # A CRD that was made this moment has null there.
+    conditions = crd.get("status", {}).get("conditions") or ()
     return any(
         condition["type"] == "Established" and condition["status"] == "True"
         for condition in conditions

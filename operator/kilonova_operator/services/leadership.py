@@ -7,21 +7,31 @@ notices; the term keeps one that did not notice from writing.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from random import Random
+from typing import Any, Protocol
 
+from kilonova_api.kube.backoff import Backoff
+from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.lease import LeaseElector, TakenLease
 from kilonova_api.names import GROUP
 from kilonova_operator.domain.epoch import NotedTick, Term
+from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.services.stores import EpochStore
 
 logger = logging.getLogger(__name__)
+
+_BACKOFF = Backoff(0.5, 5.0)
 
 
 def tick_annotation(database: str) -> str:
     """Return the Lease annotation that remembers a database's tick."""
     return f"tick.{GROUP}/{database}"
+
+
+Start = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
+"""Starts a task by name; an error of it ends the process."""
 
 
 class ElectorFactory(Protocol):
@@ -37,7 +47,7 @@ class ElectorFactory(Protocol):
 @dataclass(slots=True)
 class _HeldRole:
     elector: LeaseElector
-    holding: asyncio.Task[None]
+    holding: asyncio.Task[Any]
 
 
 class Leadership:
@@ -49,26 +59,30 @@ class Leadership:
         stores: Mapping[str, EpochStore],
         *,
         identity: str,
+        clock: Clock,
+        random: Random,
     ) -> None:
         """``stores``: all databases of the process's roles, by name."""
         self._build_elector = build_elector
         self._stores = stores
         self._identity = identity
+        self._clock = clock
+        self._random = random
         self._held: dict[str, _HeldRole] = {}
         self._terms: dict[str, Term] = {}
-        self._lost: asyncio.Future[None] | None = None
 
-    async def take(self, role: str, databases: tuple[str, ...]) -> None:
+    async def take(self, role: str, databases: tuple[str, ...], start: Start) -> None:
         """Wait for the role's Lease, then begin a term on each of its databases.
 
-        The Lease is renewed from then on; see ``wait_lost``.
+        ``start`` is given the task that renews the Lease from then on, and fails
+        with LeaseLost.
         """
         notes = dict.fromkeys(databases, "")
         elector = self._build_elector(role, lambda: self._annotations(notes))
         logger.info("waiting for the Lease of role %s", role)
         taken = await elector.acquire()
         notes.update(_noted(taken, databases))
-        holding = asyncio.create_task(elector.hold(), name=f"lease of {role}")
+        holding = start(elector.hold(), f"lease of {role}")
         self._held[role] = _HeldRole(elector, holding)
         for database in databases:
             await self._take_term(role, database, notes[database])
@@ -87,13 +101,6 @@ class Leadership:
         """Raise LeaseLost unless the role's Lease certainly is ours still."""
         self._held[role].elector.check()
 
-    async def wait_lost(self) -> None:
-        """Return never; raise LeaseLost when the first Lease is lost."""
-        tasks = [held.holding for held in self._held.values()]
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-
     async def release(self) -> None:
         """Give all Leases back, so that a standby need not wait for their end."""
         held, self._held = self._held, {}
@@ -110,9 +117,18 @@ class Leadership:
                 logger.exception("the Lease of role %s was not given back", name)
 
     async def _take_term(self, role: str, database: str, note: str) -> None:
-        self._terms[database] = await self._stores[database].take_term(
-            role, self._identity, noted=NotedTick.of_annotation(note)
-        )
+        noted = NotedTick.of_annotation(note)
+        store, failures = self._stores[database], 0
+        while True:
+            try:
+                term = await store.take_term(role, self._identity, noted=noted)
+            except DatabaseUnavailable as error:
+                failures += 1
+                logger.warning("no term on database %s yet: %s", database, error)
+                await self._clock.sleep(_BACKOFF.delay(failures, self._random))
+            else:
+                self._terms[database] = term
+                return
 
     def _annotations(self, notes: Mapping[str, str]) -> Mapping[str, str]:
         """Note each database's tick; before its term is taken, what was noted."""

@@ -5,9 +5,14 @@ stores refuses by itself. This is the flag's shadow in memory, for decisions
 that no database sees: orders to destroy, and starts of what is stopped.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kilonova_operator.domain.refusals import PlacementFrozen
+from kilonova_operator.services.stores import EpochStore
+
+WENT_BACK = "StoreWentBack"
+"""Reason of a freeze when the API server's store is older than it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +52,12 @@ class Freeze:
     def lift(self, database: str) -> None:
         """Note that a database goes on."""
         self._frozen.pop(database, None)
+
+
+async def note_frozen(freeze: Freeze, stores: Mapping[str, EpochStore]) -> None:
+    """Note every database whose own flag says that it is frozen."""
+    for database, store in stores.items():
+        view = await store.read_epoch()
+        if view.frozen_reason:
+            frozen = Frozen(database, view.frozen_reason, view.frozen_message)
+            freeze.note(frozen)

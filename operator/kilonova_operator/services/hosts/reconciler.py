@@ -121,7 +121,8 @@ class HostReconciler:
         wait_seconds = self.pacer.left_seconds(uid) if counts_differ else 0.0
         if wait_seconds:
             use = HostUse(shown.servers, shown.vcpus, shown.memory)
-        if await self.statuses.write(host, self._build_status(facts, pin, use)):
+        written = await self.statuses.write(host, self._build_status(facts, pin, use))
+        if written and counts_differ and not wait_seconds:
             self.pacer.note_written(uid)
         return RetryAfter(wait_seconds) if wait_seconds else None
 

@@ -1,0 +1,65 @@
+"""``kilonova-operator``: reads the settings, connects, runs until told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+
+from pydantic import ValidationError
+
+from kilonova_api.kube.client import KubeClient
+from kilonova_api.kube.clock import SystemClock
+from kilonova_api.kube.config import load_in_cluster, load_kubeconfig
+from kilonova_api.kube.connection import Connection
+from kilonova_operator.process.databases import open_stores
+from kilonova_operator.process.logs import configure_logging
+from kilonova_operator.process.parts import Parts
+from kilonova_operator.process.run import OperatorProcess
+from kilonova_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+EXIT_FAILED = 1
+EXIT_BAD_SETTINGS = 2
+
+
+def main() -> None:
+    """Run the operator; the exit code tells an order (0) from a failure."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.stderr.write(f"settings (KILONOVA_*): {error}\n")
+        sys.exit(EXIT_BAD_SETTINGS)
+    configure_logging(settings.log_level, settings.log_format)
+    code = asyncio.run(_run(settings))
+    logging.shutdown()
+    # Not sys.exit: it would wait for database threads that hang in a call, and
+    # a process whose Lease is lost must be gone before the next one leads.
+    os._exit(code)
+
+
+async def _run(settings: Settings) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    connection = await _connect(settings)
+    async with KubeClient(connection, user_agent="kilonova-operator") as kube:
+        parts = Parts(kube=kube, connection=connection, open_stores=open_stores)
+        try:
+            await OperatorProcess(settings, parts).run(stop)
+        except Exception as error:
+            logger.exception("the operator ends: %s", error)  # noqa: TRY401
+            return EXIT_FAILED
+    logger.info("the operator has ended as asked")
+    return 0
+
+
+async def _connect(settings: Settings) -> Connection:
+    clock = SystemClock()
+    if settings.kubeconfig is None:
+        return load_in_cluster(clock=clock)
+    return await load_kubeconfig(
+        settings.kubeconfig, clock=clock, context=settings.context
+    )

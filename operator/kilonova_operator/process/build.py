@@ -1,0 +1,90 @@
+"""Puts the process's singletons together; nothing here runs or reads."""
+
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from kilonova_api.kube.lease import LeaseElector, LeaseSettings
+from kilonova_api.kube.lease_record import LeaseName
+from kilonova_operator.context import ProcessContext, Stores
+from kilonova_operator.process.parts import Parts
+from kilonova_operator.process.sources import Sources
+from kilonova_operator.roles import lease_name
+from kilonova_operator.services.control.feeds import FeedKind, Feeds
+from kilonova_operator.services.control.waiting import Waiting
+from kilonova_operator.services.hosts.heartbeats import HeartbeatMonitor
+from kilonova_operator.services.informers import build_informers
+from kilonova_operator.services.leadership import Leadership
+from kilonova_operator.services.store_freeze import Freeze
+from kilonova_operator.settings import Settings
+
+
+def build_context(
+    settings: Settings, parts: Parts, stores: Stores, *, cluster_uid: str, floor: int
+) -> ProcessContext:
+    """Build the context. ``floor``: the store's version as it is now."""
+    feeds = Feeds()
+    return ProcessContext(
+        settings=settings,
+        kube=parts.kube,
+        clock=parts.clock,
+        random=parts.random,
+        stores=stores,
+        informers=build_informers(
+            parts.kube, clock=parts.clock, random=parts.random, floor=floor
+        ),
+        feeds=feeds,
+        waiting=Waiting(lambda key: feeds.publish(FeedKind.SERVERS, key)),
+        leadership=build_leadership(settings, parts, stores),
+        freeze=Freeze(),
+        cluster_uid=cluster_uid,
+    )
+
+
+def build_leadership(settings: Settings, parts: Parts, stores: Stores) -> Leadership:
+    """Build the Leases; each process is a holder of its own, also after a restart."""
+    # A restarted container keeps its pod's name, and what its former self was
+    # about to write may still be under way.
+    identity = f"{settings.pod_name}_{uuid4().hex[:8]}"
+
+    def build_elector(
+        role: str, annotations: Callable[[], Mapping[str, str]]
+    ) -> LeaseElector:
+        lease = lease_name(settings.release, role)
+        return LeaseElector(
+            parts.kube,
+            LeaseName(settings.namespace, lease, identity),
+            clock=parts.clock,
+            random=parts.random,
+            settings=build_lease_settings(settings.lease_seconds),
+            notes=annotations,
+        )
+
+    return Leadership(
+        build_elector,
+        stores.all(),
+        identity=identity,
+        clock=parts.clock,
+        random=parts.random,
+    )
+
+
+def build_lease_settings(duration_seconds: float) -> LeaseSettings:
+    """Return times that keep their proportions for any duration."""
+    return LeaseSettings(
+        duration_seconds=round(duration_seconds),
+        renew_seconds=duration_seconds * 4 / 15,
+        retry_seconds=duration_seconds / 15,
+        attempt_seconds=duration_seconds * 4 / 15,
+    )
+
+
+def connect_sources(context: ProcessContext, heartbeats: HeartbeatMonitor) -> None:
+    """Let informers feed the queues; before they run."""
+    Sources(
+        informers=context.informers,
+        feeds=context.feeds,
+        waiting=context.waiting,
+        hear_heartbeat=lambda namespace, version, born: heartbeats.hear(
+            namespace, version, born=born
+        ),
+    ).connect()

@@ -1,0 +1,226 @@
+"""Databases in memory, for tests of what stands around them.
+
+Only what the process shell and its services call; the same tests run against
+SQL in integration.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kilonova_operator.domain.addressing import (
+    AddressCount,
+    NetworkRange,
+    NetworkRequest,
+    build_range,
+)
+from kilonova_operator.domain.epoch import EpochView, NotedTick, Term
+from kilonova_operator.domain.inventory import Inventory, ProviderView
+from kilonova_operator.domain.placement import (
+    CellMapping,
+    HostMapping,
+    RestoredClaim,
+    WitnessedClaim,
+)
+from kilonova_operator.domain.refusals import (
+    DatabaseUnavailable,
+    HostUnmapped,
+    NetworkInUse,
+    RangeInUse,
+    StaleTerm,
+)
+
+
+@dataclass
+class FakeDatabase:
+    """What outlives a process: share it between two stores."""
+
+    name: str
+    database_id: str = "db-1"
+    term: int = 0
+    holder: str = ""
+    tick: int = 0
+    frozen: tuple[str, str] = ("", "")
+    available: bool = True
+    rows: dict[str, Any] = field(default_factory=dict)
+
+
+class FakeEpochStore:
+    """One process's view of a database."""
+
+    def __init__(self, database: FakeDatabase) -> None:
+        self.database = database
+        self.tick = 0
+        self.closed = False
+
+    async def take_term(
+        self, role: str, holder: str, *, noted: NotedTick | None = None
+    ) -> Term:
+        self._reach()
+        db = self.database
+        db.term = max(db.term, noted.term if noted else 0) + 1
+        db.holder = holder
+        if noted is not None and db.tick < noted.tick:
+            db.frozen = ("DatabaseWentBack", "its tick is behind")
+        self._step()
+        return Term(db.name, db.database_id, db.term, "nonce", role, holder)
+
+    async def read_epoch(self) -> EpochView:
+        self._reach()
+        db = self.database
+        return EpochView(
+            db.database_id, db.term, db.tick, "", db.holder, None, *db.frozen
+        )
+
+    async def read_tick(self) -> int:
+        self._reach()
+        return self.database.tick
+
+    async def freeze(self, term: Term, reason: str, message: str) -> None:
+        self._write(term)
+        self.database.frozen = (reason, message)
+
+    async def unfreeze(self, term: Term) -> None:
+        self._write(term)
+        self.database.frozen = ("", "")
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _reach(self) -> None:
+        if not self.database.available:
+            raise DatabaseUnavailable(self.database.name, "connection refused")
+
+    def _write(self, term: Term) -> None:
+        self._reach()
+        if term.number != self.database.term:
+            db = self.database
+            raise StaleTerm(db.name, term.number, db.term, db.holder)
+        self._step()
+
+    def _step(self) -> None:
+        self.database.tick += 1
+        self.tick = self.database.tick
+
+
+class FakeCellStore(FakeEpochStore):
+    """A cell's database."""
+
+    async def count_instances(self) -> int:
+        self._reach()
+        return int(self.database.rows.get("instances", 0))
+
+
+class FakeApiStore(FakeEpochStore):
+    """The API database, as far as hosts, cells and networks go."""
+
+    @property
+    def _cells(self) -> dict[str, CellMapping]:
+        return self._table("cells")
+
+    @property
+    def _hosts(self) -> dict[str, str]:
+        return self._table("hosts")
+
+    @property
+    def inventories(self) -> dict[str, Mapping[str, Inventory]]:
+        return self._table("inventories")
+
+    @property
+    def networks(self) -> dict[str, NetworkRange]:
+        return self._table("networks")
+
+    @property
+    def used_addresses(self) -> dict[str, int]:
+        return self._table("used_addresses")
+
+    @property
+    def restored(self) -> list[WitnessedClaim]:
+        found: list[WitnessedClaim] = self.database.rows.setdefault("restored", [])
+        return found
+
+    async def ensure_cell_mapping(
+        self, term: Term, name: str, *, enabled: bool = True, database_id: str = ""
+    ) -> CellMapping:
+        wanted = CellMapping(name, f"uuid-of-{name}", enabled, database_id)
+        if self._cells.get(name) != wanted:
+            self._write(term)
+            self._cells[name] = wanted
+        return wanted
+
+    async def list_cell_mappings(self) -> Sequence[CellMapping]:
+        self._reach()
+        return sorted(self._cells.values(), key=lambda cell: cell.name)
+
+    async def ensure_host_mapping(self, term: Term, host: str, cell: str) -> None:
+        self._write(term)
+        self._hosts[host] = cell
+
+    async def list_host_mappings(self) -> Sequence[HostMapping]:
+        self._reach()
+        return [HostMapping(host, cell) for host, cell in sorted(self._hosts.items())]
+
+    async def set_inventory(
+        self, term: Term, host: str, inventories: Mapping[str, Inventory]
+    ) -> ProviderView:
+        self._reach()
+        if host not in self._hosts:
+            raise HostUnmapped(host)
+        if self.inventories.get(host) != inventories:
+            self._write(term)
+            self.inventories[host] = inventories
+        return ProviderView(host, self._hosts[host], self.database.tick, inventories)
+
+    async def list_provider_views(self) -> Sequence[ProviderView]:
+        self._reach()
+        return [
+            ProviderView(host, self._hosts[host], self.database.tick, inventories)
+            for host, inventories in self.inventories.items()
+        ]
+
+    async def ensure_network(self, term: Term, request: NetworkRequest) -> NetworkRange:
+        self._reach()
+        known = self.networks.get(request.network_id)
+        if known is not None:
+            return known
+        cidr = request.cidr
+        if cidr is None:
+            assert request.pool is not None
+            cidr = next(request.pool.subnets(new_prefix=request.pool_prefix_length))
+        for other in (*(n.cidr for n in self.networks.values()), *request.forbidden):
+            if other.overlaps(cidr) and request.type == "NAT":
+                raise RangeInUse(request.name, str(cidr), str(other))
+        self._write(term)
+        self.networks[request.network_id] = build_range(request, cidr)
+        return self.networks[request.network_id]
+
+    async def find_network(self, network_id: str) -> NetworkRange | None:
+        self._reach()
+        return self.networks.get(network_id)
+
+    async def release_network(self, term: Term, network_id: str) -> None:
+        self._write(term)
+        if used := self.used_addresses.get(network_id, 0):
+            raise NetworkInUse(network_id, used)
+        self.networks.pop(network_id, None)
+
+    async def count_addresses(self, network_id: str) -> AddressCount:
+        self._reach()
+        used = self.used_addresses.get(network_id, 0)
+        return AddressCount(used, self.networks[network_id].addresses_total)
+
+    async def restore_claim(self, term: Term, witness: WitnessedClaim) -> RestoredClaim:
+        self._write(term)
+        self.restored.append(replace(witness))
+        return RestoredClaim(changed=True)
+
+    async def note_store_version(self, term: Term, version: int) -> None:
+        self._write(term)
+        self.database.rows["store_version"] = version
+
+    async def read_store_version(self) -> int:
+        self._reach()
+        return int(self.database.rows.get("store_version", 0))
+
+    def _table(self, name: str) -> Any:
+        return self.database.rows.setdefault(name, {})

@@ -1,0 +1,179 @@
+"""The operator in this process, against a real API server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.client import KubeClient
+from kilonova_api.kube.clock import SystemClock
+from kilonova_api.kube.config import load_kubeconfig
+from kilonova_api.kube.connection import Connection
+from kilonova_api.kube.errors import AlreadyExists
+from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
+from kilonova_operator.context import Stores
+from kilonova_operator.domain.epoch import Owner
+from kilonova_operator.process.parts import Parts
+from kilonova_operator.process.run import OperatorProcess
+from kilonova_operator.services.crds import CrdCheck, HalfUpgraded
+from kilonova_operator.settings import Settings
+from support.fake_stores import FakeApiStore, FakeCellStore, FakeDatabase
+
+ROOT = Path(__file__).resolve().parents[2]
+POLL_SECONDS = 0.05
+
+
+async def until(
+    check: Callable[[], Awaitable[bool]] | Callable[[], bool],
+    what: str | Callable[[], str],
+    *,
+    timeout_seconds: float = 30.0,
+) -> None:
+    """Return once ``check`` holds; fail with ``what`` otherwise."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            while True:
+                answer = check()
+                if await answer if isinstance(answer, Awaitable) else answer:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        text = what() if callable(what) else what
+        raise AssertionError(f"not so after {timeout_seconds:g} s: {text}") from None
+
+
+async def apply_crds(kube: KubeApi, *, but_not: frozenset[str] = frozenset()) -> None:
+    """Install our CRDs and wait until they are served."""
+    for path in sorted((ROOT / "crds").glob("*.yaml")):
+        body = yaml.safe_load(path.read_text())
+        name = body["metadata"]["name"]
+        if name in but_not:
+            continue
+        try:
+            await kube.create(CUSTOM_RESOURCE_DEFINITION, body)
+        except AlreadyExists:
+            continue
+
+    async def served() -> bool:
+        try:
+            await CrdCheck(kube).check()
+        except HalfUpgraded:
+            return bool(but_not)
+        return True
+
+    await until(served, "our CRDs are served")
+
+
+@dataclass
+class Databases:
+    """Databases in memory that outlive operators."""
+
+    api: FakeDatabase = field(default_factory=lambda: FakeDatabase("api", "db-api"))
+    cell0: FakeDatabase = field(default_factory=lambda: FakeDatabase("cell0", "db-0"))
+    cell1: FakeDatabase = field(default_factory=lambda: FakeDatabase("cell1", "db-1"))
+
+    async def open(self, _settings: Settings, _owner: Owner) -> Stores:
+        api: Any = FakeApiStore(self.api)
+        await api.read_epoch()
+        cells: Any = {
+            "cell0": FakeCellStore(self.cell0),
+            "cell1": FakeCellStore(self.cell1),
+        }
+        return Stores(api=api, cells=cells)
+
+    def set_available(self, available: bool) -> None:  # noqa: FBT001
+        for database in (self.api, self.cell0, self.cell1):
+            database.available = available
+
+
+@dataclass
+class RunningOperator:
+    """An operator that was started; ``task`` ends with what ended it."""
+
+    process: OperatorProcess
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+    async def wait_holding(self) -> None:
+        await until(
+            lambda: self.process.health.stage.startswith("holding") or self.task.done(),
+            lambda: f"the operator leads (it is {self.process.health})",
+        )
+        if self.task.done():
+            self.task.result()
+
+    async def end(self) -> None:
+        self.stop.set()
+        await self.task
+
+    async def kill(self) -> None:
+        """End it as SIGKILL would, as far as one process can: no Lease released."""
+        context = self.process._context
+        if context is not None:
+            context.leadership._held.clear()
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+@dataclass
+class OperatorLab:
+    """Starts operators against one API server."""
+
+    kube: KubeApi
+    connection: Connection
+    settings: dict[str, Any]
+    databases: Databases = field(default_factory=Databases)
+    _running: list[RunningOperator] = field(default_factory=list)
+
+    def start(self, name: str = "operator-0", **settings: Any) -> RunningOperator:
+        parts = Parts(
+            kube=self.kube, connection=self.connection, open_stores=self.databases.open
+        )
+        process = OperatorProcess(
+            Settings(pod_name=name, **(self.settings | settings)), parts
+        )
+        stop = asyncio.Event()
+        task = asyncio.create_task(process.run(stop))
+        running = RunningOperator(process, stop, task)
+        self._running.append(running)
+        return running
+
+    async def lead(self, name: str = "operator-0", **settings: Any) -> RunningOperator:
+        running = self.start(name, **settings)
+        await running.wait_holding()
+        return running
+
+    async def close(self) -> None:
+        for running in self._running:
+            running.stop.set()
+        await asyncio.gather(*(r.task for r in self._running), return_exceptions=True)
+
+
+@asynccontextmanager
+async def operator_lab(kubeconfig: Path, namespace: str) -> AsyncIterator[OperatorLab]:
+    """Give a lab whose operators live in ``namespace``; all end with it."""
+    connection = await load_kubeconfig(kubeconfig, clock=SystemClock())
+    async with KubeClient(connection) as kube:
+        with suppress(AlreadyExists):
+            await kube.create(NAMESPACE, {"metadata": {"name": namespace}})
+        lab = OperatorLab(
+            kube,
+            connection,
+            {
+                "namespace": namespace,
+                "http_host": "127.0.0.1",
+                "http_port": 0,
+                "lease_seconds": 3,
+                "drain_seconds": 8,
+                "count_interval_seconds": 1,
+            },
+        )
+        try:
+            yield lab
+        finally:
+            await lab.close()
