@@ -45,9 +45,7 @@ def test_the_operator_needs_no_privilege(operator: ImageContainer) -> None:
     """It is user 65532, and all its libraries load as that user."""
     assert operator.config["User"] == "65532:65532"
     libraries = "kopf, sqlalchemy, pymysql, alembic, numpy, aiohttp, orjson, kubernetes"
-    done = operator.run(
-        *(PYTHON, "-c", f"import os, {libraries}; print(os.getuid())"), user="65532"
-    )
+    done = operator.run(PYTHON, "-c", f"import os, {libraries}; print(os.getuid())")
     assert done.strip() == "65532"
 
 

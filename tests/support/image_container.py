@@ -22,7 +22,9 @@ END_TIMEOUT_SECONDS = 15.0
 _INNER = """
 set -e
 root=$1
-shift
+user=$2
+shift 2
+mkdir -p "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp"
 mount --make-rprivate /
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
@@ -37,7 +39,7 @@ while [ "$1" != -- ]; do
 done
 shift
 ip link set lo up
-exec chroot "$root" "$@"
+exec chroot --userspec="$user" "$root" "$@"
 """
 
 
@@ -90,6 +92,8 @@ class ImageContainer:
             stderr=subprocess.STDOUT,
             env=self._environment(),
         )
+        parent = self._process.pid
+        self.await_condition(lambda: children(parent) != [], "the first process")
 
     def stop(self) -> float:
         """Send SIGTERM to the first process; return how long the end took."""
@@ -119,11 +123,10 @@ class ImageContainer:
                 found.append(int(entry.name))
         return sorted(found)
 
-    def run(self, *command: str, user: str | None = None) -> str:
-        """Run a command in a container of its own, with a read-only image."""
-        words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+    def run(self, *command: str) -> str:
+        """Run a command in a container of its own, as the image's user."""
         done = subprocess.run(
-            self._command([*(words if user else []), *command]),
+            self._command(command),
             capture_output=True,
             text=True,
             env=self._environment(),
@@ -149,10 +152,11 @@ class ImageContainer:
             for path, outside in self.volumes.items()
             for word in (str(outside), path)
         ]
+        user = self.config.get("User") or "0:0"
         return [
             *("setpriv", "--pdeathsig", "KILL", "--"),
             *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--"),
-            *("sh", "-c", _INNER, "sh", str(self.root), *mounts, "--", *inside),
+            *("sh", "-c", _INNER, "sh", str(self.root), user, *mounts, "--", *inside),
         ]
 
     def _environment(self) -> Mapping[str, str]:
