@@ -5,10 +5,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
 from kilonova_lab.images.guest import GuestImage
-from kilonova_lab.images.server import PORT, build_manifest, ensure_image_server
+from kilonova_lab.images.server import PORT, build_objects, ensure_image_server
 from support.image_container import ImageContainer
 
 URL = f"http://127.0.0.1:{PORT}/tiny.qcow2"
@@ -63,8 +62,8 @@ def test_the_server_needs_no_privilege(server: ImageContainer) -> None:
     """It is told to be 65532, and its manifest meets the restricted profile."""
     assert server.config["User"] == "65532:65532"
     image, _ = ensure_image_server()
-    documents = list(yaml.safe_load_all(build_manifest(image, namespace="demo")))
-    pod = documents[0]["spec"]["template"]["spec"]
+    namespace, deployment, service = build_objects(image, namespace="demo")
+    pod = deployment["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert container["image"] == image.reference
     assert pod["securityContext"]["runAsNonRoot"]
@@ -74,4 +73,6 @@ def test_the_server_needs_no_privilege(server: ImageContainer) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {item["metadata"]["namespace"] for item in documents} == {"demo"}
+    enforced = namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    assert enforced == "restricted"
+    assert service["metadata"]["namespace"] == namespace["metadata"]["name"]

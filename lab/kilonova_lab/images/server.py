@@ -8,6 +8,9 @@ image is a layer of its own: a new guest leaves the rest in place.
 from collections.abc import Callable
 from pathlib import Path
 from string import Template
+from typing import Any
+
+import yaml
 
 from kilonova_lab.folders import build_cache_folder
 from kilonova_lab.images.archive import (
@@ -22,6 +25,7 @@ from kilonova_lab.images.guest import GuestImage, ensure_guest_image
 from kilonova_lab.images.guest.build import BUSYBOX
 from kilonova_lab.images.inputs import hash_files
 
+NAMESPACE = "kilonova-images"
 PORT = 8080
 FOLDER = "srv"
 GUEST_NAME = "tiny.qcow2"
@@ -54,18 +58,23 @@ def ensure_image_server(
     return image, guest
 
 
-def build_manifest(image: BuiltImage, *, namespace: str) -> str:
-    """Return the YAML that runs the server in ``namespace``.
+def build_objects(
+    image: BuiltImage, *, namespace: str = NAMESPACE
+) -> list[dict[str, Any]]:
+    """Return the objects that run the server, its namespace among them.
 
     The guest is then at ``build_guest_url(namespace)`` for every pod.
     """
     template = Template(MANIFEST.read_text())
-    return template.substitute(
+    text = template.substitute(
         image=image.reference, namespace=namespace, port=str(PORT)
     )
+    return list(yaml.safe_load_all(text))
 
 
-def build_guest_url(namespace: str, *, cluster_domain: str = "cluster.local") -> str:
+def build_guest_url(
+    namespace: str = NAMESPACE, *, cluster_domain: str = "cluster.local"
+) -> str:
     """Return where the guest image is to be had inside the cluster."""
     return f"http://images.{namespace}.svc.{cluster_domain}/{GUEST_NAME}"
 
