@@ -170,6 +170,11 @@ class KubeApi(Lister, Protocol):
         Without the uid, an apply that is late by one delete makes the deleted
         object anew.
 
+        On the status of a custom kind the server does not compare the uid. So
+        name the ``resource_version`` that was read, too, where an object may be
+        followed by another of its name. Without it the write is done, and told
+        as a Conflict afterwards: the successor's own next status replaces it.
+
         Raises:
             Conflict: that object is gone, replaced, or in another version.
             NotFound: the same, on a subresource.

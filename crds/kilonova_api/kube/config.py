@@ -5,12 +5,17 @@ that works with it (exec plugins, OIDC, certificates inline or in files) works
 here. Importing them costs 24 MB: only programs import this module.
 """
 
+import os
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import load_incluster_config, load_kube_config
-from kubernetes.aio.config.incluster_config import SERVICE_TOKEN_FILENAME
+from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.config.incluster_config import (
+    SERVICE_TOKEN_FILENAME,
+    InClusterConfigLoader,
+)
 from kubernetes.aio.config.kube_config import KubeConfigLoader
 
 from kilonova_api.kube.clock import Clock
@@ -21,6 +26,8 @@ from kilonova_api.kube.connection import (
     NoToken,
     TokenFile,
 )
+
+SERVICE_ACCOUNT_FOLDER = Path(SERVICE_TOKEN_FILENAME).parent
 
 
 class KubeconfigToken:
@@ -73,17 +80,26 @@ async def load_kubeconfig(
     )
 
 
-def load_in_cluster(*, clock: Clock) -> Connection:
+def load_in_cluster(
+    *,
+    clock: Clock,
+    folder: Path = SERVICE_ACCOUNT_FOLDER,
+    environ: Mapping[str, str] = os.environ,
+) -> Connection:
     """Read what a pod is given; its token file is read again every minute."""
     configuration = Configuration()
-    # The loader's own refresh measures a token's age by the wall clock.
-    load_incluster_config(  # type: ignore[no-untyped-call]
-        configuration, try_refresh_token=False
+    loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]
+        token_filename=str(folder / "token"),
+        cert_filename=str(folder / "ca.crt"),
+        # The loader's own refresh measures a token's age by the wall clock.
+        try_refresh_token=False,
+        environ=environ,
     )
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     return Connection(
         server=configuration.host,
         tls=_build_tls(configuration),
-        credentials=TokenFile(Path(SERVICE_TOKEN_FILENAME), clock),
+        credentials=TokenFile(folder / "token", clock),
     )
 
 

@@ -64,9 +64,10 @@ def build_error(
     message = str(status.get("message") or "")
     reason = str(status.get("reason") or "")
     details = status.get("details")
-    if retry_after_seconds is None and isinstance(details, dict):
+    details = details if isinstance(details, dict) else {}
+    if retry_after_seconds is None:
         retry_after_seconds = _seconds(details.get("retryAfterSeconds"))
-    return _class_of(status_code, reason, message)(
+    return _class_of(status_code, reason, message, details)(
         call,
         message,
         reason=reason,
@@ -80,11 +81,16 @@ def parse_retry_after(header: str | None) -> float | None:
     return float(header) if header and header.isascii() and header.isdigit() else None
 
 
-def _class_of(status_code: int, reason: str, message: str) -> type[ApiError]:
+def _class_of(
+    status_code: int, reason: str, message: str, details: dict[str, Any]
+) -> type[ApiError]:
     if status_code == SchemaTooOld.status and any(
         words in message for words in _SCHEMA_WORDS
     ):
         return SchemaTooOld
+    causes = details.get("causes") or []
+    if any(cause.get("field") == "metadata.uid" for cause in causes):
+        return Conflict  # an apply that named the uid of an object's predecessor
     by_reason = _BY_REASON.get(reason)
     if by_reason is not None:
         return by_reason

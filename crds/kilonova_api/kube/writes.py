@@ -11,7 +11,7 @@ from typing import Any
 from kilonova_api.kube.api import Propagation
 from kilonova_api.kube.bodies import build_typed, encode_apply, encode_json
 from kilonova_api.kube.clock import Deadline
-from kilonova_api.kube.errors import Call, Invalid, NotFound
+from kilonova_api.kube.errors import Call, Conflict, Invalid, NotFound
 from kilonova_api.kube.reads import Reads
 from kilonova_api.kube.resources import Key, KubeObject, Resource
 from kilonova_api.kube.transport import Request
@@ -71,7 +71,14 @@ class Writes(Reads):
         typed = build_typed(resource, body, uid=uid, version=resource_version or "")
         query = _manager(field_manager, force)
         request = _build_apply(resource, typed, subresource, query)
-        return await self._ask(request, deadline=deadline)
+        written = await self._ask(request, deadline=deadline)
+        if (successor := written["metadata"]["uid"]) != uid:
+            raise Conflict(
+                request.call,
+                f"the {subresource} of another object, {successor}, was written: "
+                f"{uid} is gone",
+            )
+        return written
 
     async def replace(
         self,

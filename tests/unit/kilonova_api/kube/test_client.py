@@ -22,7 +22,7 @@ async def test_an_apply_to_an_existing_object_carries_its_uid(
     client_of: ClientFactory,
 ) -> None:
     body = {"metadata": {"namespace": "shop", "name": "web-0"}, "status": {"a": 1}}
-    async with scripted_api(answer_json({})) as api:
+    async with scripted_api(answer_json({"metadata": {"uid": "u1"}})) as api:
         await client_of(api).apply_existing(
             SERVER, body, uid="u1", field_manager="kilonova-super", subresource="status"
         )

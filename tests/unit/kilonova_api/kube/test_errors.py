@@ -90,3 +90,14 @@ def test_retry_after_is_read_in_seconds(
 def test_retry_after_in_the_status_is_read_too() -> None:
     status = {"details": {"retryAfterSeconds": 3}}
     assert build_error(CALL, status, status_code=429).retry_after_seconds == 3
+
+
+def test_an_apply_to_a_namesake_is_a_conflict_although_the_server_says_invalid() -> (
+    None
+):
+    status = {
+        "reason": "Invalid",
+        "message": "metadata.uid: Invalid value: field is immutable",
+        "details": {"causes": [{"field": "metadata.uid"}]},
+    }
+    assert type(build_error(CALL, status, status_code=422)) is Conflict

@@ -25,6 +25,7 @@ from support.scripted_api import (
 )
 
 ClientFactory = Callable[..., KubeClient]
+DONE = {"metadata": {"uid": "u"}}
 BODY: dict[str, Any] = {"metadata": {"namespace": "shop", "name": "web-0"}}
 
 
@@ -43,15 +44,15 @@ def _apply(client: KubeClient, **options: Any) -> Any:
 async def test_an_apply_with_uid_is_repeated_until_it_is_answered(
     client_of: ClientFactory, failure: Answer
 ) -> None:
-    async with scripted_api(failure, failure, answer_json({"ok": 1})) as api:
-        assert await _apply(client_of(api)) == {"ok": 1}
+    async with scripted_api(failure, failure, answer_json(DONE)) as api:
+        assert await _apply(client_of(api)) == DONE
     assert len(api.seen) == 3
 
 
 async def test_pauses_between_attempts_grow(
     client_of: ClientFactory, hasty_clock: HastyClock
 ) -> None:
-    script = [answer_status(503)] * 5 + [answer_json({})]
+    script = [answer_status(503)] * 5 + [answer_json(DONE)]
     async with scripted_api(*script) as api:
         await _apply(client_of(api))
     steps = [0.1, 0.2, 0.4, 0.8, 1.6]
@@ -64,7 +65,7 @@ async def test_an_overloaded_server_is_left_alone_for_as_long_as_it_asks(
     client_of: ClientFactory, hasty_clock: HastyClock
 ) -> None:
     busy = answer_status(429, "TooManyRequests", Retry_After="7")
-    async with scripted_api(busy, answer_json({})) as api:
+    async with scripted_api(busy, answer_json(DONE)) as api:
         await _apply(client_of(api))
     assert 7 < hasty_clock.slept[0] < 7.2
 
