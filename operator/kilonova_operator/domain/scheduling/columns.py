@@ -9,7 +9,7 @@ A row that is removed is filled with the last one: the order of hosts is stable
 between changes, and means nothing, as Placement's order of candidates.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
@@ -193,6 +193,24 @@ class HostColumns:
                 self._amounts[name, resource_class][row] = figure
             self._ratios[resource_class][row] = inventory.allocation_ratio
         return True
+
+    def consume(self, host: str, amounts: Mapping[str, int]) -> None:
+        """Count a claim that was made since the host's amounts were read."""
+        self._count(host, amounts, sign=1)
+
+    def give_back(self, host: str, amounts: Mapping[str, int]) -> None:
+        """Count a release that was made since the host's amounts were read."""
+        self._count(host, amounts, sign=-1)
+
+    def _count(self, host: str, amounts: Mapping[str, int], *, sign: int) -> None:
+        row = self._rows.get(host)
+        if row is None:
+            return
+        self._numbers["claims"][row] += sign
+        for resource_class, amount in amounts.items():
+            used = self._amounts.get(("used", resource_class))
+            if used is not None:
+                used[row] += sign * amount
 
     def remove(self, host: str) -> None:
         """Forget a host; may run twice."""

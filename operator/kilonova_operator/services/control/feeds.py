@@ -54,3 +54,8 @@ class Feeds:
         for feed in (Feed(kind), Feed(kind, cell)) if cell else (Feed(kind),):
             for subscriber in self._subscribers[feed]:
                 subscriber(key)
+
+    def publish_to(self, feed: Feed, key: Key) -> None:
+        """Tell of a change on one feed alone: from one role to the other."""
+        for subscriber in self._subscribers[feed]:
+            subscriber(key)

@@ -8,7 +8,7 @@ from kilonova_api.names import ADOPT_ANNOTATION
 from kilonova_api.server import Server
 from kilonova_operator.domain.placement import InstanceMapping
 from kilonova_operator.domain.servers.server_ref import build_server_ref
-from kilonova_operator.services.control.feeds import FeedKind, Feeds
+from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.stores import ApiStore
@@ -40,7 +40,7 @@ class Adopter:
             await self.api.record_delete(self.duty.term(), holder.server, retain=True)
         if self.instances.of_server(holder.server.uid):
             key = Key.of(server.metadata.namespace, server.metadata.name)
-            self.feeds.publish(FeedKind.SERVERS, key, cell=holder.cell)
+            self.feeds.publish_to(Feed(FeedKind.SERVERS, holder.cell), key)
             return False
         await self.api.adopt(
             self.duty.term(), holder.instance_uuid, build_server_ref(server)

@@ -64,12 +64,14 @@ class CellStatus:
             user_data_changed=await self._user_data_changed(server, instance),
         )
         wanted = build_mirror(server, instance, facts, now=self.now())
-        if wanted is None or not await self.write(server, wanted):
+        if wanted is None:
             return
-        self.duty.check()
-        await self.history.note_answer(
-            server, instance, fault=build_fault(instance, now=self.now())
-        )
+        if _is_news(server, wanted):
+            # Before the write: after it nothing would tell that this is missing.
+            self.duty.check()
+            fault = build_fault(instance, now=self.now())
+            await self.history.note_answer(server, instance, fault=fault)
+        await self.write(server, wanted)
 
     async def write(self, server: Server, wanted: StatusWrite) -> bool:
         """Write a status; tell whether anything was written."""
@@ -162,3 +164,12 @@ class CellStatus:
         found = References(flavor=None, image=None, networks={}, secrets=secrets)
         data = resolve_user_data(server, found)
         return data is not None and ordered != sha256_of(data)
+
+
+def _is_news(server: Server, wanted: StatusWrite) -> bool:
+    known, said = server.status, wanted.status
+    return (known.state, known.fault, known.observed_generation) != (
+        said.state,
+        said.fault,
+        said.observed_generation,
+    )

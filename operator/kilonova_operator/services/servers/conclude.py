@@ -19,7 +19,7 @@ from kilonova_api.server import Server
 from kilonova_operator.domain.placement import InstanceMapping, Released
 from kilonova_operator.domain.servers.guest_end import is_proven_gone
 from kilonova_operator.domain.servers.server_ref import build_server_ref
-from kilonova_operator.services.control.feeds import FeedKind, Feeds
+from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.servers.crd_health import CrdHealth
@@ -177,4 +177,4 @@ class Concluder:
 
     def _wake_cell(self, mapping: InstanceMapping) -> None:
         key = Key.of(mapping.server.namespace, mapping.server.name)
-        self.feeds.publish(FeedKind.SERVERS, key, cell=mapping.cell)
+        self.feeds.publish_to(Feed(FeedKind.SERVERS, mapping.cell), key)

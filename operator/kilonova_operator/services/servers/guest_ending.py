@@ -24,7 +24,7 @@ from kilonova_operator.domain.servers.guest_step import (
     plan_endings,
 )
 from kilonova_operator.domain.servers.order_update import build_repeat
-from kilonova_operator.services.control.feeds import FeedKind, Feeds
+from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.brake import DeletionBrake
 from kilonova_operator.services.servers.cell_status import CellStatus
@@ -120,8 +120,8 @@ class GuestEnding:
                 await self._doubt(facts, mapping, spec)
                 return
             await self._book_gone(facts, mapping, booking)
+            self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
         self._ended.setdefault(key, set()).add(mapping.instance_uuid)
-        self.feeds.publish(FeedKind.SERVERS, key)
 
     async def _doubt(
         self, facts: GuestFacts, mapping: InstanceMapping, spec: InstanceSpec | None

@@ -17,7 +17,7 @@ from kilonova_operator.domain.servers.instance_spec import (
 from kilonova_operator.domain.servers.placed import build_placed
 from kilonova_operator.domain.servers.references import References, resolve_user_data
 from kilonova_operator.domain.servers.server_status import StatusWrite
-from kilonova_operator.services.control.feeds import FeedKind, Feeds
+from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
@@ -67,7 +67,7 @@ class PlacementStatus:
     def hand_over(self, server: Server, cell: str) -> None:
         """Wake the cell: its own watch would tell it a moment later."""
         key = Key.of(server.metadata.namespace, server.metadata.name)
-        self.feeds.publish(FeedKind.SERVERS, key, cell=cell)
+        self.feeds.publish_to(Feed(FeedKind.SERVERS, cell), key)
 
 
 def build_place(claim: Claim, zone: str | None) -> GivenPlace:

@@ -1,0 +1,369 @@
+"""The API database and a cell's database in memory.
+
+Their promises are those of services.stores; the real ones keep them against
+MariaDB and SQLite in tests/integration/storage.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import IPv4Network
+from typing import Any
+
+from kilonova_api.kube.clock import Clock
+from kilonova_api.names import CELL0
+from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.inventory import ProviderView
+from kilonova_operator.domain.order_book import Action, Booking, InstanceFault
+from kilonova_operator.domain.placement import (
+    BuryRequest,
+    CellMapping,
+    Claim,
+    ClaimRequest,
+    DecisionRecord,
+    HeldClaim,
+    InstanceMapping,
+    NicClaim,
+    NicRequest,
+    Released,
+    ServerRef,
+    Tombstone,
+)
+from kilonova_operator.domain.refusals import (
+    AddressInUse,
+    CapacityExceeded,
+    DomainExists,
+    MappingNotFound,
+    ServerIsDeleted,
+)
+
+NETWORK = IPv4Network("10.20.0.0/24")
+
+
+@dataclass
+class MemoryApiStore:
+    """Who holds what."""
+
+    clock: Clock
+    views: dict[str, ProviderView] = field(default_factory=dict)
+    mappings: dict[str, InstanceMapping] = field(default_factory=dict)
+    claims: dict[tuple[str, int], HeldClaim] = field(default_factory=dict)
+    nics: dict[tuple[str, str], NicClaim] = field(default_factory=dict)
+    tombstones: dict[str, Tombstone] = field(default_factory=dict)
+    decisions: dict[str, list[DecisionRecord]] = field(default_factory=dict)
+    writes: list[str] = field(default_factory=list)
+    _macs: Any = field(default_factory=lambda: itertools.count(1))
+
+    # Hosts.
+
+    async def list_cell_mappings(self) -> Sequence[CellMapping]:
+        return [CellMapping("cell1", "u", enabled=True, database_id="d")]
+
+    async def list_provider_views(self) -> Sequence[ProviderView]:
+        return [
+            replace(view, used=self._used(view.host), generation=view.generation)
+            for view in self.views.values()
+        ]
+
+    # Placement.
+
+    async def claim(self, term: Term, request: ClaimRequest) -> Claim:
+        self.writes.append("claim")
+        ref = request.server
+        self._check_name(ref)
+        view = replace(self.views[request.host], used=self._used(request.host))
+        if short := view.find_shortfall(request.amounts):
+            wanted = request.amounts[short]
+            raise CapacityExceeded(
+                request.host, short, wanted=wanted, free=view.free(short)
+            )
+        before = self.mappings.get(ref.uid)
+        floor = max(
+            request.placement_generation_floor,
+            before.placement_generation if before else 0,
+        )
+        nics = self._give_addresses(ref.uid, request.nics)
+        held = HeldClaim(ref.uid, floor + 1, request.host, dict(request.amounts))
+        self.claims[ref.uid, floor + 1] = held
+        self.nics |= {(ref.uid, nic.name): nic for nic in nics}
+        self.mappings[ref.uid] = self._map(
+            before, ref, request, cell=view.cell, generation=floor + 1
+        )
+        self._decide(ref.uid, request.decision)
+        claim = await self.find_claim(ref.uid)
+        assert claim is not None
+        return claim
+
+    async def bury_in_cell0(self, term: Term, request: BuryRequest) -> InstanceMapping:
+        self.writes.append("bury")
+        self._check_name(request.server)
+        now = self.clock.utcnow()
+        mapping = InstanceMapping(
+            server=request.server,
+            instance_uuid=request.instance_uuid or request.server.uid,
+            cell=CELL0,
+            host=None,
+            placement_generation=request.placement_generation_floor,
+            object_generation=request.object_generation,
+            attempt=0,
+            tried_hosts=(),
+            queued_for_delete=False,
+            retained=False,
+            created_at=now,
+            updated_at=now,
+        )
+        self.mappings[request.server.uid] = mapping
+        self._decide(request.server.uid, request.decision)
+        return mapping
+
+    async def find_claim(self, server_uid: str) -> Claim | None:
+        mapping = self.mappings.get(server_uid)
+        if mapping is None or mapping.host is None:
+            return None
+        held = self.claims[server_uid, mapping.placement_generation]
+        return Claim(
+            server=mapping.server,
+            instance_uuid=mapping.instance_uuid,
+            cell=mapping.cell,
+            host=mapping.host,
+            placement_generation=mapping.placement_generation,
+            amounts=held.amounts,
+            nics=tuple(n for (uid, _), n in self.nics.items() if uid == server_uid),
+            attempt=mapping.attempt,
+            tried_hosts=mapping.tried_hosts,
+        )
+
+    async def list_claims(self, server_uid: str) -> Sequence[HeldClaim]:
+        held = [h for (uid, _), h in self.claims.items() if uid == server_uid]
+        return sorted(held, key=lambda h: -h.placement_generation)
+
+    async def note_object_generation(
+        self, term: Term, server_uid: str, generation: int
+    ) -> None:
+        self.writes.append("note_object_generation")
+        known = self.mappings[server_uid]
+        newest = max(known.object_generation, generation)
+        self.mappings[server_uid] = replace(known, object_generation=newest)
+
+    async def find_mapping(self, server_uid: str) -> InstanceMapping | None:
+        return self.mappings.get(server_uid)
+
+    async def list_mappings(
+        self,
+        *,
+        cell: str | None = None,
+        host: str | None = None,
+        after: str = "",
+        limit: int = 500,
+    ) -> Sequence[InstanceMapping]:
+        rows = [
+            mapping
+            for uid, mapping in sorted(self.mappings.items())
+            if uid > after and cell in (None, mapping.cell)
+        ]
+        return rows[:limit]
+
+    async def hold_by_name(
+        self, namespace: str, name: str, *, but_not: str = ""
+    ) -> InstanceMapping | None:
+        for uid, mapping in self.mappings.items():
+            named = (mapping.server.namespace, mapping.server.name)
+            if named == (namespace, name) and uid != but_not and mapping.host:
+                return mapping
+        return None
+
+    async def adopt(
+        self, term: Term, instance_uuid: str, server: ServerRef
+    ) -> InstanceMapping:
+        self.writes.append("adopt")
+        for uid, mapping in list(self.mappings.items()):
+            if mapping.instance_uuid == instance_uuid and mapping.retained:
+                del self.mappings[uid]
+                adopted = replace(
+                    mapping, server=server, retained=False, object_generation=0
+                )
+                self.mappings[server.uid] = adopted
+                self._rename(uid, server.uid)
+                return adopted
+        raise MappingNotFound(server.uid)
+
+    # Deletion.
+
+    async def record_delete(
+        self, term: Term, server: ServerRef, *, retain: bool = False
+    ) -> InstanceMapping | None:
+        self.writes.append("record_delete")
+        deleted_at = self.clock.utcnow()
+        self.tombstones.setdefault(server.uid, Tombstone(server, deleted_at))
+        known = self.mappings.get(server.uid)
+        if known is None:
+            return None
+        queued = replace(known, queued_for_delete=not retain, retained=retain)
+        self.mappings[server.uid] = queued
+        return queued
+
+    async def release(
+        self, term: Term, server_uid: str, placement_generation: int
+    ) -> Released:
+        self.writes.append("release")
+        held = self.claims.pop((server_uid, placement_generation), None)
+        left = tuple(await self.list_claims(server_uid))
+        finished = not left and self._is_over(server_uid)
+        if finished:
+            self._forget(server_uid)
+        return Released((held,) if held else (), left, finished)
+
+    async def finish_delete(self, term: Term, server_uid: str) -> bool:
+        self.writes.append("finish_delete")
+        if await self.list_claims(server_uid):
+            return False
+        self._forget(server_uid)
+        return True
+
+    async def find_tombstone(self, server_uid: str) -> Tombstone | None:
+        return self.tombstones.get(server_uid)
+
+    async def record_decision(
+        self, term: Term, server_uid: str, decision: DecisionRecord
+    ) -> None:
+        self.writes.append("record_decision")
+        self._decide(server_uid, decision)
+
+    async def list_decisions(self, server_uid: str) -> Sequence[DecisionRecord]:
+        return self.decisions.get(server_uid, [])[:3]
+
+    def _check_name(self, ref: ServerRef) -> None:
+        if ref.uid in self.tombstones:
+            raise ServerIsDeleted(ref)
+        for uid, mapping in self.mappings.items():
+            names = {str(mapping.server), str(ref)}
+            if len(names) == 1 and uid != ref.uid and mapping.host:
+                raise DomainExists(ref, mapping.instance_uuid, mapping.host)
+
+    def _map(
+        self,
+        before: InstanceMapping | None,
+        ref: ServerRef,
+        request: ClaimRequest,
+        *,
+        cell: str,
+        generation: int,
+    ) -> InstanceMapping:
+        now = self.clock.utcnow()
+        return InstanceMapping(
+            server=ref,
+            instance_uuid=request.instance_uuid or ref.uid,
+            cell=cell,
+            host=request.host,
+            placement_generation=generation,
+            object_generation=request.object_generation,
+            attempt=request.attempt,
+            tried_hosts=request.tried_hosts,
+            queued_for_delete=False,
+            retained=False,
+            created_at=before.created_at if before else now,
+            updated_at=now,
+        )
+
+    def _give_addresses(
+        self, uid: str, wanted: tuple[NicRequest, ...]
+    ) -> list[NicClaim]:
+        taken = {nic.address for nic in self.nics.values()}
+        given = []
+        for nic in wanted:
+            if known := self.nics.get((uid, nic.name)):
+                given.append(known)
+                continue
+            if nic.address in taken:
+                raise AddressInUse(nic.name, nic.address or "", nic.network_id)
+            free = (str(a) for a in NETWORK.hosts() if int(a) & 0xFF > 2)
+            address = nic.address or next(a for a in free if a not in taken)
+            taken.add(address)
+            mac = f"fa:16:3e:00:00:{next(self._macs):02x}"
+            given.append(NicClaim(nic.name, nic.network_id, address, mac))
+        return given
+
+    def _used(self, host: str) -> Mapping[str, int]:
+        used: dict[str, int] = {}
+        for held in self.claims.values():
+            if held.host == host:
+                for name, amount in held.amounts.items():
+                    used[name] = used.get(name, 0) + amount
+        return used
+
+    def _decide(self, uid: str, decision: DecisionRecord | None) -> None:
+        if decision is not None:
+            self.decisions.setdefault(uid, []).insert(0, decision)
+
+    def _is_over(self, uid: str) -> bool:
+        return uid in self.mappings and self.mappings[uid].queued_for_delete
+
+    def _forget(self, uid: str) -> None:
+        self.mappings.pop(uid, None)
+        self.decisions.pop(uid, None)
+        self.nics = {key: nic for key, nic in self.nics.items() if key[0] != uid}
+
+    def _rename(self, old: str, new: str) -> None:
+        self.claims = {
+            (new if uid == old else uid, generation): (
+                replace(held, server_uid=new) if uid == old else held
+            )
+            for (uid, generation), held in self.claims.items()
+        }
+        self.nics = {
+            (new if uid == old else uid, name): nic
+            for (uid, name), nic in self.nics.items()
+        }
+
+
+@dataclass
+class MemoryCellStore:
+    """A cell's order book and history."""
+
+    clock: Clock
+    bookings: dict[str, Booking] = field(default_factory=dict)
+    actions: dict[str, Action] = field(default_factory=dict)
+    faults: list[InstanceFault] = field(default_factory=list)
+    writes: list[str] = field(default_factory=list)
+
+    async def book_instance(
+        self, term: Term, booking: Booking, *, action: Action | None = None
+    ) -> None:
+        self.writes.append("book_instance")
+        booked_at: datetime = booking.booked_at or self.clock.utcnow()
+        self.bookings[booking.instance_uuid] = replace(booking, booked_at=booked_at)
+        if action is not None:
+            self.actions[action.request_id] = action
+
+    async def find_instance(self, instance_uuid: str) -> Booking | None:
+        return self.bookings.get(instance_uuid)
+
+    async def list_instances(
+        self, *, host: str | None = None, after: str = "", limit: int = 500
+    ) -> Sequence[Booking]:
+        rows = [b for uuid, b in sorted(self.bookings.items()) if uuid > after]
+        return rows[:limit]
+
+    async def count_instances(self) -> int:
+        return len(self.bookings)
+
+    async def forget_instance(
+        self, term: Term, instance_uuid: str, *, action: Action | None = None
+    ) -> None:
+        self.writes.append("forget_instance")
+        self.bookings.pop(instance_uuid, None)
+
+    async def record_action(self, term: Term, action: Action) -> None:
+        self.writes.append("record_action")
+        self.actions[action.request_id] = action
+
+    async def list_actions(self, instance_uuid: str) -> Sequence[Action]:
+        return [a for a in self.actions.values() if a.instance_uuid == instance_uuid]
+
+    async def record_fault(self, term: Term, fault: InstanceFault) -> None:
+        self.writes.append("record_fault")
+        self.faults.append(fault)
+
+    async def list_faults(self, instance_uuid: str) -> Sequence[InstanceFault]:
+        return [f for f in self.faults if f.instance_uuid == instance_uuid]
