@@ -20,6 +20,7 @@ from kilonova_lab.errors import LabError, NotReady
 
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 _REMOVAL_SECONDS = 20.0
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +126,23 @@ class LabCgroups:
                     pids.update(int(pid) for pid in text.split())
         return pids - {0, os.getpid()}
 
-    def kill_all(self, name: str = "") -> None:
-        """SIGKILL every process in the groups until none is left.
+    def kill_all(self) -> None:
+        """SIGKILL every process of the lab until none is left.
 
         Raises:
             NotReady: something survives SIGKILL (hangs in the kernel).
         """
+        self.wait_until_empty(kill=True)
+
+    def wait_until_empty(self, name: str = "", *, kill: bool = False) -> None:
+        """Wait until the groups, or a node's, have no process any more.
+
+        Raises:
+            NotReady: some process does not end.
+        """
         deadline = time.monotonic() + _REMOVAL_SECONDS
         while pids := self.find_processes(name):
-            for pid in pids:
+            for pid in pids if kill else ():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if time.monotonic() > deadline:
@@ -142,17 +151,16 @@ class LabCgroups:
                     seconds=_REMOVAL_SECONDS,
                     detail=f"still there: {sorted(pids)}",
                 )
-            time.sleep(0.02)
+            time.sleep(_POLL_SECONDS)
 
-    def remove(self, name: str = "") -> None:
-        """Remove the groups; a group whose process is still ending is waited for."""
+    def remove(self) -> None:
+        """Remove the groups; one whose process is still ending is waited for."""
         deadline = time.monotonic() + _REMOVAL_SECONDS
-        for root in self.roots:
-            for group in _walk(root / name):
-                while not _remove_group(group):
-                    if time.monotonic() > deadline:
-                        raise NotReady(f"removal of {group}", seconds=_REMOVAL_SECONDS)
-                    time.sleep(0.02)
+        for group in (group for root in self.roots for group in _walk(root)):
+            while not _remove_group(group):
+                if time.monotonic() > deadline:
+                    raise NotReady(f"removal of {group}", seconds=_REMOVAL_SECONDS)
+                time.sleep(_POLL_SECONDS)
 
 
 def _walk(root: Path) -> Iterator[Path]:

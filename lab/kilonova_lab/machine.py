@@ -115,7 +115,7 @@ def remove_remains(lab_id: str) -> None:
     cgroups = LabCgroups(lab_id, get_hierarchies())
     cgroups.kill_all()
     cgroups.remove()
-    _await_link_removal(get_link_name(lab_id))
+    _remove_link(get_link_name(lab_id))
     folder = get_state_folder(lab_id)
     with contextlib.suppress(FileNotFoundError):
         slot = int((folder / "slot").read_text() or -1)
@@ -235,13 +235,14 @@ def _link_machine(lab_id: str, slot: int, pid: int) -> None:
     _ip("link", "set", link, "up")
 
 
-def _await_link_removal(link: str) -> None:
-    """Wait for the kernel, which takes a namespace's devices away a moment later."""
+def _remove_link(link: str) -> None:
+    """Remove the machine's end, which the kernel may be about to do itself."""
     deadline = time.monotonic() + _LINK_REMOVAL_SECONDS
     while Path("/sys/class/net", link).exists():
+        _ip_quietly("link", "del", link)
         if time.monotonic() > deadline:
             raise NotReady(f"removal of device {link}", seconds=_LINK_REMOVAL_SECONDS)
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def _build_unreachable(slot: int) -> tuple[str, ...]:

@@ -51,6 +51,7 @@ class Node:
     def __init__(self, context: LabContext, config: NodeConfig, index: int) -> None:
         self._context = context
         self._index = index
+        self._cgroups = LabCgroups(context.lab_id, context.hierarchies)
         self.config = config
         self.name = config.name
         self.ip: IPv4Address = context.plan.get_node_address(index)
@@ -105,16 +106,14 @@ class Node:
         """Make its namespaces, mounts and network; no program runs yet."""
         group = (self._context.lab_id, self.name)
         self._run_module("kilonova_lab.cgroups", "create", *group)
+        self.supervisor.socket_path.unlink(missing_ok=True)
         pid = self._init.start()
         self.supervisor.wait_until_answers(timeout_seconds=_BOOT_SECONDS)
         self._run_module("kilonova_lab.cgroups", "settle", *group)
-        self._context.supervisor.check(
-            [
-                "sh",
-                "-c",
-                network.build_link_script(self.name, pid, with_lan=self._has_lan),
-            ]
+        plug = network.build_link_script(
+            self.name, self._index, pid=pid, with_lan=self._has_lan
         )
+        self._context.supervisor.check(["sh", "-c", plug])
         self.supervisor.check(["sh", "-c", self._build_boot_script()])
 
     def start(self) -> None:
@@ -130,10 +129,11 @@ class Node:
 
     def kill(self, program: str | None = None) -> None:
         """SIGKILL one program, or the whole node with all that runs on it."""
-        if program is None:
-            self._init.kill()
-        else:
+        if program is not None:
             self.programs[program].kill()
+            return
+        self._init.kill()
+        self._cgroups.wait_until_empty(self.name)
 
     def restart(self, program: str | None = None) -> None:
         """Restart one program, or the whole node as if its power had failed."""
@@ -205,8 +205,7 @@ class Node:
         return self.config.libvirt is not None
 
     def _build_cgroup_paths(self) -> tuple[str, ...]:
-        cgroups = LabCgroups(self._context.lab_id, self._context.hierarchies)
-        return tuple(str(root / self.name) for root in cgroups.roots)
+        return tuple(str(root / self.name) for root in self._cgroups.roots)
 
     def _build_init_argv(self) -> tuple[str, ...]:
         return (

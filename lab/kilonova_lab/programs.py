@@ -193,7 +193,8 @@ class ProgramCache:
                 raise BuildFailed(module.name, log, build_tail(log))
         for link in module.links:
             (partial / link).symlink_to(next(iter(module.binaries)))
-        partial.rename(entry)
+        if not entry.exists():
+            partial.rename(entry)
 
 
 def _build_environment(scratch: Path) -> dict[str, str]:

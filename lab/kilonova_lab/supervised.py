@@ -115,6 +115,20 @@ class SupervisorClient:
                 )
             time.sleep(_POLL_SECONDS)
 
+    def _exchange(self, request: Mapping[str, Any], timeout_seconds: float) -> bytes:
+        with self._connect(timeout_seconds) as connection:
+            try:
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                with connection.makefile("rb") as stream:
+                    line = stream.readline()
+            except ConnectionError:
+                line = b""
+        if not line:
+            raise SupervisorGone(
+                f"the supervisor at {self.socket_path} ended meanwhile"
+            )
+        return line
+
     def _connect(self, timeout_seconds: float) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout_seconds)
