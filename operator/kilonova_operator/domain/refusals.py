@@ -89,9 +89,9 @@ class ConcurrentUpdate(ClaimRefused):
     another_host_may_do: ClassVar[bool] = True
     retryable: ClassVar[bool] = True
 
-    def __init__(self, host: str, attempts: int) -> None:
+    def __init__(self, host: str) -> None:
         self.host = host
-        super().__init__(f"host {host} changed during each of {attempts} attempts")
+        super().__init__(f"host {host} changed during every attempt to claim it")
 
 
 class HostUnmapped(ClaimRefused):

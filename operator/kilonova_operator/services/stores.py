@@ -86,6 +86,14 @@ class EpochStore(Protocol):
 class ApiStore(EpochStore, Protocol):
     """The API database: who holds what."""
 
+    async def note_store_version(self, term: Term, version: int) -> None:
+        """Note the resourceVersion that the API server's store has reached."""
+        ...
+
+    async def read_store_version(self) -> int:
+        """Read the resourceVersion noted last; 0 if none ever was."""
+        ...
+
     # Cells and hosts.
 
     async def ensure_cell_mapping(

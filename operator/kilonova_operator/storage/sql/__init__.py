@@ -1,0 +1,1 @@
+"""The databases: SQLAlchemy over PyMySQL or SQLite, never inside a coroutine."""

@@ -1,0 +1,1 @@
+"""The API database: cells, hosts, claims, addresses, mappings, tombstones."""

@@ -1,0 +1,74 @@
+"""Cells, hosts and inventories for coroutines."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.inventory import Inventory, ProviderView
+from kilonova_operator.domain.placement import CellMapping, HostMapping
+from kilonova_operator.storage.sql.api import cells, providers
+from kilonova_operator.storage.sql.parts import StorePart
+
+
+class HostsPart(StorePart):
+    """Cells, hosts and inventories. What is so already is not written again."""
+
+    async def ensure_cell_mapping(
+        self, term: Term, name: str, *, enabled: bool = True, database_id: str = ""
+    ) -> CellMapping:
+        """Make or update a cell's mapping."""
+        found = await self._database.read(partial(cells.find_cell, name=name))
+        wanted = (enabled, database_id)
+        if found is not None and (found.enabled, found.database_id) == wanted:
+            return found
+        return await self._database.write(
+            term,
+            partial(
+                cells.ensure_cell, name=name, enabled=enabled, database_id=database_id
+            ),
+            while_frozen=True,
+        )
+
+    async def list_cell_mappings(self) -> Sequence[CellMapping]:
+        """List all cells."""
+        return await self._database.read(cells.list_cells)
+
+    async def ensure_host_mapping(self, term: Term, host: str, cell: str) -> None:
+        """Put a host into a cell."""
+        found = await self._database.read(partial(cells.find_host_cell, host=host))
+        if found != cell:
+            await self._database.write(
+                term,
+                partial(cells.ensure_host, host=host, cell=cell),
+                while_frozen=True,
+            )
+
+    async def list_host_mappings(self) -> Sequence[HostMapping]:
+        """List all hosts."""
+        return await self._database.read(cells.list_hosts)
+
+    async def set_inventory(
+        self, term: Term, host: str, inventories: Mapping[str, Inventory]
+    ) -> ProviderView:
+        """Replace a host's inventories."""
+        found = await self._database.read(partial(providers.find_view, host=host))
+        if found is not None and dict(found.inventories) == dict(inventories):
+            return found
+
+        def write(session: Session) -> ProviderView:
+            return providers.set_inventory(session, host, inventories)
+
+        return await self._database.write(term, write, while_frozen=True)
+
+    async def remove_host(self, term: Term, host: str) -> bool:
+        """Remove a host that holds no claims."""
+        return await self._database.write(
+            term, partial(providers.remove_host, host=host)
+        )
+
+    async def list_provider_views(self) -> Sequence[ProviderView]:
+        """List every host with inventories and use."""
+        views = await self._database.read(providers.read_views)
+        return tuple(views.values())

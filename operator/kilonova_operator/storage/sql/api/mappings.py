@@ -1,0 +1,144 @@
+"""Reading where Servers are and which are deleted. Blocking."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, literal, select
+from sqlalchemy.orm import Session, aliased
+
+from kilonova_operator.domain.placement import (
+    HeldClaim,
+    InstanceMapping,
+    ServerRef,
+    Tombstone,
+)
+from kilonova_operator.domain.refusals import DomainExists, ServerIsDeleted
+from kilonova_operator.storage.sql.api.records import (
+    held_claims_of,
+    mapping_of,
+    tombstone_of,
+)
+from kilonova_operator.storage.sql.api.schema import (
+    AllocationRow,
+    InstanceMappingRow,
+    ResourceProviderRow,
+    TombstoneRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rows say of a Server: its own, its tombstone, its name's holder."""
+
+    mapping: InstanceMappingRow | None
+    tombstone: TombstoneRow | None
+    holder: InstanceMappingRow | None
+
+    def check_buildable(self, server: ServerRef) -> None:
+        """Refuse what must not be built.
+
+        Raises:
+            ServerIsDeleted, DomainExists
+        """
+        queued = self.mapping is not None and (
+            self.mapping.queued_for_delete or self.mapping.retained
+        )
+        if self.tombstone is not None or queued:
+            raise ServerIsDeleted(server)
+        if self.holder is not None and self.holder.host is not None:
+            raise DomainExists(server, self.holder.instance_uuid, self.holder.host)
+
+
+def read_standing(session: Session, server: ServerRef) -> Standing:
+    """Read all three in one statement."""
+    mine, stone = InstanceMappingRow, TombstoneRow
+    holder = aliased(InstanceMappingRow)
+    one = select(literal(1).label("one")).subquery()
+    held_by_other = and_(
+        holder.namespace == server.namespace,
+        holder.name == server.name,
+        holder.server_uid != server.uid,
+        holder.host.is_not(None),
+    )
+    row = session.execute(
+        select(mine, stone, holder)
+        .select_from(one)
+        .outerjoin(mine, mine.server_uid == server.uid)
+        .outerjoin(stone, stone.server_uid == server.uid)
+        .outerjoin(holder, held_by_other)
+        .limit(1)
+    ).one()
+    return Standing(mapping=row[0], tombstone=row[1], holder=row[2])
+
+
+def find_mapping(session: Session, server_uid: str) -> InstanceMapping | None:
+    """Return a Server's mapping."""
+    row = session.get(InstanceMappingRow, server_uid)
+    return None if row is None else mapping_of(row)
+
+
+def find_mapping_by_instance(
+    session: Session, instance_uuid: str
+) -> InstanceMapping | None:
+    """Return the mapping of a guest's Server."""
+    query = select(InstanceMappingRow).where(
+        InstanceMappingRow.instance_uuid == instance_uuid
+    )
+    row = session.scalars(query).first()
+    return None if row is None else mapping_of(row)
+
+
+def list_mappings(
+    session: Session, *, cell: str | None, host: str | None, after: str, limit: int
+) -> list[InstanceMapping]:
+    """List one page by Server uid."""
+    query = select(InstanceMappingRow).where(InstanceMappingRow.server_uid > after)
+    if cell is not None:
+        query = query.where(InstanceMappingRow.cell == cell)
+    if host is not None:
+        query = query.where(InstanceMappingRow.host == host)
+    query = query.order_by(InstanceMappingRow.server_uid).limit(limit)
+    return [mapping_of(row) for row in session.scalars(query)]
+
+
+def find_holder(
+    session: Session, namespace: str, name: str, *, but_not: str
+) -> InstanceMapping | None:
+    """Return a mapping of that name that holds a host."""
+    query = select(InstanceMappingRow).where(
+        InstanceMappingRow.namespace == namespace,
+        InstanceMappingRow.name == name,
+        InstanceMappingRow.server_uid != but_not,
+        InstanceMappingRow.host.is_not(None),
+    )
+    row = session.scalars(query.limit(1)).first()
+    return None if row is None else mapping_of(row)
+
+
+def find_tombstone(session: Session, server_uid: str) -> Tombstone | None:
+    """Return a Server's tombstone."""
+    row = session.get(TombstoneRow, server_uid)
+    return None if row is None else tombstone_of(row)
+
+
+def list_claims(
+    session: Session, *, server_uid: str | None = None, host: str | None = None
+) -> tuple[HeldClaim, ...]:
+    """List claims of a Server or on a host, newest placement first."""
+    query = select(
+        AllocationRow.server_uid,
+        AllocationRow.placement_generation,
+        ResourceProviderRow.host,
+        AllocationRow.resource_class,
+        AllocationRow.used,
+    ).join(ResourceProviderRow, ResourceProviderRow.id == AllocationRow.provider_id)
+    if server_uid is not None:
+        query = query.where(AllocationRow.server_uid == server_uid)
+    if host is not None:
+        query = query.where(ResourceProviderRow.host == host)
+    query = query.order_by(
+        AllocationRow.server_uid,
+        AllocationRow.placement_generation.desc(),
+        ResourceProviderRow.host,
+        AllocationRow.resource_class,
+    )
+    return held_claims_of(session.execute(query).all())

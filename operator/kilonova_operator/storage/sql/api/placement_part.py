@@ -1,0 +1,144 @@
+"""Claims, burials and mappings for coroutines."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.placement import (
+    BuryRequest,
+    Claim,
+    ClaimRequest,
+    DecisionRecord,
+    HeldClaim,
+    InstanceMapping,
+    RestoredClaim,
+    ServerRef,
+    WitnessedClaim,
+)
+from kilonova_operator.services.stores import PAGE_ROWS
+from kilonova_operator.storage.sql.api import claims, decisions, mappings, repair
+from kilonova_operator.storage.sql.api.burial import bury
+from kilonova_operator.storage.sql.api.claims import Claimer
+from kilonova_operator.storage.sql.api.nics import NicAssigner
+from kilonova_operator.storage.sql.database import Database
+from kilonova_operator.storage.sql.parts import StorePart
+
+
+class PlacementPart(StorePart):
+    """Who holds what."""
+
+    def __init__(
+        self,
+        database: Database,
+        utcnow: Callable[[], datetime],
+        *,
+        nics: NicAssigner,
+    ) -> None:
+        super().__init__(database, utcnow)
+        self._claimer = Claimer(nics=nics, utcnow=utcnow)
+
+    async def claim(self, term: Term, request: ClaimRequest) -> Claim:
+        """Claim host, addresses and mapping together, or nothing."""
+        return await self._database.write(
+            term, partial(self._claimer.claim, request=request)
+        )
+
+    async def bury_in_cell0(self, term: Term, request: BuryRequest) -> InstanceMapping:
+        """Map a Server to cell0."""
+        return await self._database.write(
+            term, partial(bury, request=request, now=self._utcnow())
+        )
+
+    async def find_claim(self, server_uid: str) -> Claim | None:
+        """Return the newest placement."""
+        return await self._database.read(
+            partial(claims.find_claim, server_uid=server_uid)
+        )
+
+    async def list_claims(self, server_uid: str) -> Sequence[HeldClaim]:
+        """List what a Server holds."""
+        return await self._database.read(
+            partial(mappings.list_claims, server_uid=server_uid)
+        )
+
+    async def list_host_claims(self, host: str) -> Sequence[HeldClaim]:
+        """List what is held on a host."""
+        return await self._database.read(partial(mappings.list_claims, host=host))
+
+    async def find_mapping(self, server_uid: str) -> InstanceMapping | None:
+        """Return where a Server is."""
+        return await self._database.read(
+            partial(mappings.find_mapping, server_uid=server_uid)
+        )
+
+    async def find_mapping_by_instance(
+        self, instance_uuid: str
+    ) -> InstanceMapping | None:
+        """Return the Server of a guest."""
+        return await self._database.read(
+            partial(mappings.find_mapping_by_instance, instance_uuid=instance_uuid)
+        )
+
+    async def list_mappings(
+        self,
+        *,
+        cell: str | None = None,
+        host: str | None = None,
+        after: str = "",
+        limit: int = PAGE_ROWS,
+    ) -> Sequence[InstanceMapping]:
+        """List one page of mappings."""
+        return await self._database.read(
+            partial(
+                mappings.list_mappings, cell=cell, host=host, after=after, limit=limit
+            )
+        )
+
+    async def hold_by_name(
+        self, namespace: str, name: str, *, but_not: str = ""
+    ) -> InstanceMapping | None:
+        """Return a mapping of this name that holds a host."""
+
+        def find(session: Session) -> InstanceMapping | None:
+            return mappings.find_holder(session, namespace, name, but_not=but_not)
+
+        return await self._database.read(find)
+
+    async def adopt(
+        self, term: Term, instance_uuid: str, server: ServerRef
+    ) -> InstanceMapping:
+        """Give a retained guest to a new Server."""
+        now = self._utcnow()
+
+        def adopt(session: Session) -> InstanceMapping:
+            return repair.adopt(session, instance_uuid, server, now=now)
+
+        return await self._database.write(term, adopt)
+
+    async def record_decision(
+        self, term: Term, server_uid: str, decision: DecisionRecord
+    ) -> None:
+        """Keep a decision."""
+        now = self._utcnow()
+
+        def add(session: Session) -> None:
+            decisions.add_decision(session, server_uid, decision, now=now)
+
+        await self._database.write(term, add, while_frozen=True)
+
+    async def list_decisions(self, server_uid: str) -> Sequence[DecisionRecord]:
+        """List the last decisions."""
+        return await self._database.read(
+            partial(decisions.list_decisions, server_uid=server_uid)
+        )
+
+    async def restore_claim(self, term: Term, witness: WitnessedClaim) -> RestoredClaim:
+        """Put back what a witness says is held."""
+        return await self._database.write(
+            term,
+            partial(repair.restore_claim, witness=witness, now=self._utcnow()),
+            while_frozen=True,
+        )

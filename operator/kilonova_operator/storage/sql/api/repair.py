@@ -1,0 +1,193 @@
+"""Putting rows right from witnesses, and giving a guest to a new Server. Blocking."""
+
+from datetime import datetime
+from ipaddress import IPv4Address
+
+from sqlalchemy import insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from kilonova_operator.domain.placement import (
+    InstanceMapping,
+    NicClaim,
+    RestoredClaim,
+    ServerRef,
+    WitnessedClaim,
+)
+from kilonova_operator.domain.refusals import (
+    HostUnmapped,
+    MappingNotFound,
+    ServerIsDeleted,
+)
+from kilonova_operator.storage.sql.api.cells import find_host_cell
+from kilonova_operator.storage.sql.api.claims import write_allocations
+from kilonova_operator.storage.sql.api.mappings import (
+    Standing,
+    list_claims,
+    read_standing,
+)
+from kilonova_operator.storage.sql.api.providers import (
+    find_provider_id,
+    step_generations,
+)
+from kilonova_operator.storage.sql.api.records import mapping_of, server_columns
+from kilonova_operator.storage.sql.api.schema import (
+    AllocationRow,
+    InstanceMappingRow,
+    IpAllocationRow,
+    TombstoneRow,
+)
+
+
+def restore_claim(
+    session: Session, witness: WitnessedClaim, *, now: datetime
+) -> RestoredClaim:
+    """Put back what a witness says is held.
+
+    Raises:
+        HostUnmapped: the host's mapping and inventory come first.
+    """
+    provider_id = find_provider_id(session, witness.host)
+    cell = find_host_cell(session, witness.host)
+    if provider_id is None or cell is None:
+        raise HostUnmapped(witness.host)
+    standing = read_standing(session, witness.server)
+    mapped = _restore_mapping(session, standing, witness, cell=cell, now=now)
+    allocated = _restore_allocations(session, witness, provider_id)
+    given, lost = _restore_nics(session, witness)
+    return RestoredClaim(changed=mapped or allocated or given, lost_nics=lost)
+
+
+def adopt(
+    session: Session, instance_uuid: str, server: ServerRef, *, now: datetime
+) -> InstanceMapping:
+    """Give a retained guest to a new Server.
+
+    Raises:
+        MappingNotFound: no retained guest of that uuid.
+        ServerIsDeleted: the new Server has a tombstone.
+    """
+    query = select(InstanceMappingRow).where(
+        InstanceMappingRow.instance_uuid == instance_uuid
+    )
+    row = session.scalars(query).first()
+    if row is not None and row.server_uid == server.uid:
+        return mapping_of(row)  # done before
+    if row is None or not row.retained:
+        raise MappingNotFound(instance_uuid)
+    if session.get(TombstoneRow, server.uid) is not None:
+        raise ServerIsDeleted(server)
+    _rekey(session, row, server)
+    row.retained, row.object_generation, row.updated_at = False, 0, now
+    session.flush()
+    return mapping_of(row)
+
+
+def _rekey(session: Session, row: InstanceMappingRow, server: ServerRef) -> None:
+    """Give a mapping, its claims and its addresses to another Server."""
+    for key in (AllocationRow.server_uid, IpAllocationRow.server_uid):
+        session.execute(
+            update(key.class_)
+            .where(key == row.server_uid)
+            .values(server_uid=server.uid),
+            execution_options={"synchronize_session": False},
+        )
+    for column, value in server_columns(server).items():
+        setattr(row, column, value)
+    session.flush()
+
+
+def _restore_mapping(
+    session: Session,
+    standing: Standing,
+    witness: WitnessedClaim,
+    *,
+    cell: str,
+    now: datetime,
+) -> bool:
+    mapping = standing.mapping or _find_of_guest(session, witness)
+    deleted = witness.deleted or standing.tombstone is not None
+    if mapping is not None and (
+        mapping.placement_generation >= witness.placement_generation
+    ):
+        return False
+    if witness.deleted and standing.tombstone is None:
+        stone = server_columns(witness.server) | {"deleted_at": now}
+        session.execute(insert(TombstoneRow).values(**stone))
+    if mapping is None:
+        mapping = InstanceMappingRow(
+            **server_columns(witness.server),
+            instance_uuid=witness.instance_uuid,
+            object_generation=witness.object_generation,
+            attempt=1,
+            tried_hosts=[],
+            request_id="",
+            retained=False,
+            created_at=now,
+        )
+        session.add(mapping)
+    elif mapping.server_uid != witness.server.uid:  # it was adopted after the backup
+        _rekey(session, mapping, witness.server)
+        mapping.retained = False
+    mapping.queued_for_delete = deleted
+    mapping.cell, mapping.host = cell, witness.host
+    mapping.placement_generation = witness.placement_generation
+    mapping.object_generation = max(
+        mapping.object_generation, witness.object_generation
+    )
+    mapping.updated_at = now
+    session.flush()
+    return True
+
+
+def _find_of_guest(
+    session: Session, witness: WitnessedClaim
+) -> InstanceMappingRow | None:
+    query = select(InstanceMappingRow).where(
+        InstanceMappingRow.instance_uuid == witness.instance_uuid
+    )
+    return session.scalars(query).first()
+
+
+def _restore_allocations(
+    session: Session, witness: WitnessedClaim, provider_id: int
+) -> bool:
+    held = list_claims(session, server_uid=witness.server.uid)
+    if any(h.placement_generation == witness.placement_generation for h in held):
+        return False
+    step_generations(session, [provider_id])
+    write_allocations(
+        session,
+        provider_id,
+        server_uid=witness.server.uid,
+        placement_generation=witness.placement_generation,
+        amounts=witness.amounts,
+    )
+    return True
+
+
+def _restore_nics(
+    session: Session, witness: WitnessedClaim
+) -> tuple[bool, tuple[NicClaim, ...]]:
+    """Give back what is free; returns whether any, and NICs that lost theirs."""
+    changed, lost = False, []
+    for nic in witness.nics:
+        row, address = IpAllocationRow, int(IPv4Address(nic.address))
+        uid = witness.server.uid
+        same_address = (row.network_id == nic.network_id) & (row.address == address)
+        same_nic = (row.server_uid == uid) & (row.nic == nic.name)
+        query = select(row).where(or_(same_address, row.mac == nic.mac, same_nic))
+        holders = session.scalars(query).all()
+        if not holders:
+            session.execute(
+                insert(row).values(
+                    network_id=nic.network_id,
+                    address=address,
+                    server_uid=uid,
+                    nic=nic.name,
+                    mac=nic.mac,
+                )
+            )
+            changed = True
+        elif any((h.server_uid, h.nic) != (uid, nic.name) for h in holders):
+            lost.append(nic)
+    return changed, tuple(lost)

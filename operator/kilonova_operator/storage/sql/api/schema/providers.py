@@ -1,0 +1,60 @@
+"""What hosts have and what is claimed of it, as in Placement."""
+
+from sqlalchemy import BigInteger, Float, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kilonova_operator.storage.sql.api.schema.base import ApiBase
+from kilonova_operator.storage.sql.columns import TABLE_ARGS, Name, RowId, Uid
+
+ResourceClass = String(64)
+
+
+class ResourceProviderRow(ApiBase):
+    """A host as a provider. Every change of what hangs on it steps its generation."""
+
+    __tablename__ = "resource_providers"
+    __table_args__ = (UniqueConstraint("host"), TABLE_ARGS)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    host: Mapped[str] = mapped_column(Name)
+    generation: Mapped[int] = mapped_column(BigInteger)
+
+
+class InventoryRow(ApiBase):
+    """One resource class of a provider."""
+
+    __tablename__ = "inventories"
+    __table_args__ = (TABLE_ARGS,)
+
+    provider_id: Mapped[int] = mapped_column(
+        RowId, primary_key=True, autoincrement=False
+    )
+    resource_class: Mapped[str] = mapped_column(ResourceClass, primary_key=True)
+    total: Mapped[int] = mapped_column(BigInteger)
+    reserved: Mapped[int] = mapped_column(BigInteger)
+    allocation_ratio: Mapped[float] = mapped_column(Float(53))
+    min_unit: Mapped[int] = mapped_column(BigInteger)
+    max_unit: Mapped[int] = mapped_column(BigInteger)
+    step_size: Mapped[int] = mapped_column(BigInteger)
+    unmanaged: Mapped[int] = mapped_column(BigInteger)
+
+
+class AllocationRow(ApiBase):
+    """What one placement of a Server holds of one class of a provider."""
+
+    __tablename__ = "allocations"
+    __table_args__ = (
+        # Covers the sum of what is used, which every claim reads.
+        Index(None, "provider_id", "resource_class", "used"),
+        TABLE_ARGS,
+    )
+
+    server_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    placement_generation: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False
+    )
+    provider_id: Mapped[int] = mapped_column(
+        RowId, primary_key=True, autoincrement=False
+    )
+    resource_class: Mapped[str] = mapped_column(ResourceClass, primary_key=True)
+    used: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,1 @@
+"""A cell's database: the order book and the history of guests."""

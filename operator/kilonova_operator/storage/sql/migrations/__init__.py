@@ -1,0 +1,1 @@
+"""Schema revisions: one chain for the API database, one for cells' databases."""

@@ -1,0 +1,224 @@
+"""Deletion, retaining and repair."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from kilonova_operator.domain.placement import (
+    BuryRequest,
+    NicClaim,
+    WitnessedClaim,
+)
+from kilonova_operator.domain.refusals import DomainExists, MappingNotFound
+from support.databases import SMALL, Databases, made_claim, made_server
+from support.store_contract.claims import ETH0, NET, open_prepared
+
+DAY = timedelta(days=1)
+
+
+async def test_what_a_deleted_server_holds_stays_held_until_its_domain_is_gone(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    claim = await store.claim(term, made_claim(1, nics=(ETH0,)))
+    queued = await store.record_delete(term, claim.server)
+    assert queued is not None
+    assert queued.queued_for_delete
+    assert await store.find_tombstone(claim.server.uid) is not None
+    assert not await store.finish_delete(term, claim.server.uid)
+    assert (await store.count_addresses(NET)).used == 1
+    released = await store.release(term, claim.server.uid, 1)
+    assert released.finished
+    assert (await store.count_addresses(NET)).used == 0
+    assert await store.find_mapping(claim.server.uid) is None
+    assert await store.list_decisions(claim.server.uid) == []
+
+
+async def test_every_step_of_a_delete_may_run_twice(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    claim = await store.claim(term, made_claim(1))
+    first = await store.record_delete(term, claim.server)
+    assert await store.record_delete(term, claim.server) == first
+    assert (await store.release(term, claim.server.uid, 1)).finished
+    again = await store.release(term, claim.server.uid, 1)
+    assert again.finished
+    assert again.given_back == ()
+    assert await store.finish_delete(term, claim.server.uid)
+
+
+async def test_a_delete_waits_for_every_host_that_may_have_the_guest(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    await store.claim(term, made_claim(1, nics=(ETH0,)))
+    claim = await store.claim(term, made_claim(1, "hv2", nics=(ETH0,)))
+    await store.record_delete(term, claim.server)
+    released = await store.release(term, claim.server.uid, 2)
+    assert not released.finished
+    assert [held.host for held in released.claims_left] == ["hv1"]
+    assert (await store.count_addresses(NET)).used == 1
+    assert (await store.release(term, claim.server.uid, 1)).finished
+
+
+async def test_a_server_that_never_had_a_row_leaves_a_tombstone_only(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    assert await store.record_delete(term, made_server(1)) is None
+    assert await store.find_tombstone(made_server(1).uid) is not None
+
+
+async def test_a_server_in_cell0_is_finished_without_a_release(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    await store.bury_in_cell0(term, BuryRequest(made_server(1), 1))
+    await store.record_delete(term, made_server(1))
+    assert await store.finish_delete(term, made_server(1).uid)
+    assert await store.find_mapping(made_server(1).uid) is None
+
+
+async def test_a_released_server_that_lives_on_has_no_host(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    claim = await store.claim(term, made_claim(1, nics=(ETH0,)))
+    await store.release(term, claim.server.uid, 1)
+    mapping = await store.find_mapping(claim.server.uid)
+    assert mapping is not None
+    assert mapping.host is None
+    again = await store.claim(term, made_claim(1, "hv2", nics=(ETH0,)))
+    assert (again.placement_generation, again.nics) == (2, claim.nics)
+
+
+async def test_the_object_generation_never_goes_back(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    claim = await store.claim(term, made_claim(1))
+    for generation in (5, 3):
+        await store.note_object_generation(term, claim.server.uid, generation)
+    mapping = await store.find_mapping(claim.server.uid)
+    assert mapping is not None
+    assert mapping.object_generation == 5
+
+
+async def test_tombstones_are_swept_when_old_and_nothing_is_held(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    await store.claim(term, made_claim(1))
+    await store.claim(term, made_claim(2))
+    for number in (1, 2):
+        await store.record_delete(term, made_server(number))
+    await store.release(term, made_server(1).uid, 1)
+    databases.clock.now += 35 * DAY
+    await store.record_delete(term, made_server(3))
+    assert await store.sweep_tombstones(term, older_than=34 * DAY) == 1
+    left = [
+        number
+        for number in (1, 2, 3)
+        if await store.find_tombstone(made_server(number).uid)
+    ]
+    assert left == [2, 3], "2 still holds a host, 3 is young"
+
+
+async def test_a_retained_guest_holds_its_name_until_it_is_adopted(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    old = await store.claim(term, made_claim(1, nics=(ETH0,)))
+    retained = await store.record_delete(term, old.server, retain=True)
+    assert retained is not None
+    assert retained.retained
+    new = replace(made_server(2), name=old.server.name)
+    with pytest.raises(DomainExists):
+        await store.claim(term, replace(made_claim(2), server=new))
+    for _ in range(2):
+        adopted = await store.adopt(term, old.instance_uuid, new)
+        assert adopted.server == new
+        assert adopted.instance_uuid == old.instance_uuid
+    claim = await store.find_claim(new.uid)
+    assert claim is not None
+    assert (claim.nics, claim.host, claim.amounts) == (old.nics, "hv1", SMALL)
+    assert await store.find_claim(old.server.uid) is None
+    found = await store.find_mapping_by_instance(old.instance_uuid)
+    assert found is not None
+    assert found.server.uid == new.uid
+
+
+async def test_a_living_servers_guest_cannot_be_adopted(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    claim = await store.claim(term, made_claim(1))
+    with pytest.raises(MappingNotFound):
+        await store.adopt(term, claim.instance_uuid, made_server(2))
+
+
+def made_witness(number: int, **changes: object) -> WitnessedClaim:
+    witness = WitnessedClaim(
+        server=made_server(number),
+        instance_uuid=made_server(number).uid,
+        host="hv1",
+        placement_generation=3,
+        amounts=SMALL,
+        nics=(
+            NicClaim("eth0", NET, f"10.20.0.{number + 10}", f"fa:16:3e:0:0:{number}"),
+        ),
+        object_generation=2,
+    )
+    return replace(witness, **changes)  # type: ignore[arg-type]
+
+
+async def test_a_lost_claim_is_put_back_from_its_witness(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    await store.freeze(term, "DatabaseWentBack", "test")
+    witness = made_witness(1)
+    assert (await store.restore_claim(term, witness)).changed
+    assert not (await store.restore_claim(term, witness)).changed
+    await store.unfreeze(term)
+    claim = await store.find_claim(witness.server.uid)
+    assert claim is not None
+    assert (claim.host, claim.placement_generation) == ("hv1", 3)
+    assert (claim.nics, claim.amounts) == (witness.nics, SMALL)
+    next_claim = await store.claim(term, made_claim(1, "hv2", nics=(ETH0,)))
+    assert next_claim.placement_generation == 4
+
+
+async def test_a_witness_is_believed_over_capacity(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    for number in range(20):
+        await store.restore_claim(term, made_witness(number))
+    views = {view.host: view for view in await store.list_provider_views()}
+    assert views["hv1"].used["MEMORY_MB"] == 20 * 2048
+    assert views["hv1"].free("MEMORY_MB") < 0
+
+
+async def test_a_newer_placement_of_the_row_stands(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    await store.restore_claim(term, made_witness(1, placement_generation=7, host="hv2"))
+    await store.restore_claim(term, made_witness(1))
+    claim = await store.find_claim(made_server(1).uid)
+    assert claim is not None
+    assert (claim.host, claim.placement_generation) == ("hv2", 7)
+    held = await store.list_claims(made_server(1).uid)
+    assert len(held) == 2, "what the older placement may still hold counts"
+
+
+async def test_a_tombstone_stands_against_a_witness(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    await store.record_delete(term, made_server(1))
+    await store.restore_claim(term, made_witness(1))
+    mapping = await store.find_mapping(made_server(1).uid)
+    assert mapping is not None
+    assert mapping.queued_for_delete
+    assert (await store.release(term, made_server(1).uid, 3)).finished
+
+
+async def test_an_address_with_another_holder_is_reported_not_shared(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    await store.restore_claim(term, made_witness(1))
+    thief = made_witness(2, nics=made_witness(1).nics)
+    restored = await store.restore_claim(term, thief)
+    assert restored.lost_nics == thief.nics
+    assert (await store.count_addresses(NET)).used == 1
