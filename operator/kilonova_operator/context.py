@@ -21,6 +21,8 @@ class Stores:
 
     api: ApiStore
     cells: Mapping[str, CellStore]
+    revisions: Mapping[str, str]
+    """Schema revision of each database, by the database's name."""
 
     def all(self) -> Mapping[str, EpochStore]:
         """Return every database by its name."""

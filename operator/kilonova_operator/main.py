@@ -16,6 +16,10 @@ from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.logs import configure_logging
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.run import OperatorProcess
+from kilonova_operator.services.servers.wiring import (
+    build_cell_controllers,
+    build_super_controllers,
+)
 from kilonova_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -46,7 +50,13 @@ async def _run(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     connection = await _connect(settings)
     async with KubeClient(connection, user_agent="kilonova-operator") as kube:
-        parts = Parts(kube=kube, connection=connection, open_stores=open_stores)
+        parts = Parts(
+            kube=kube,
+            connection=connection,
+            open_stores=open_stores,
+            super_controllers=(build_super_controllers,),
+            cell_controllers=(build_cell_controllers,),
+        )
         try:
             await OperatorProcess(settings, parts).run(stop)
         except Exception as error:

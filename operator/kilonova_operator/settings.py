@@ -82,11 +82,16 @@ class Settings(BaseSettings):
     count_interval_seconds: Annotated[float, Field(ge=1)] = 30.0
     """Counts in a status are written at most this often per object."""
 
+    tombstone_days: Annotated[int, Field(ge=1)] = 35
+    history_days: Annotated[int, Field(ge=1)] = 90
+
     # The process.
     lease_seconds: Annotated[float, Field(ge=3)] = 15.0
     drain_seconds: Annotated[float, Field(ge=1)] = 20.0
     """After SIGTERM: what is not done by then is cut off and resumed elsewhere."""
     store_check_seconds: Annotated[float, Field(ge=1)] = 60.0
+    sweep_settle_seconds: Annotated[float, Field(ge=0)] = 120.0
+    """After a store went back: agents notice it within 90 s and report anew."""
     crd_check_seconds: Annotated[float, Field(ge=1)] = 3600.0
     http_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes the pod's address
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080

@@ -84,7 +84,7 @@ class Databases:
             "cell0": FakeCellStore(self.cell0),
             "cell1": FakeCellStore(self.cell1),
         }
-        return Stores(api=api, cells=cells)
+        return Stores(api=api, cells=cells, revisions={"cell0": "0001", "cell1": "0001"})
 
     def set_available(self, available: bool) -> None:  # noqa: FBT001
         for database in (self.api, self.cell0, self.cell1):

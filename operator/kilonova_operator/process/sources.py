@@ -19,6 +19,10 @@ REFERENCES = {
     FeedKind.CLUSTER_NETWORKS: "ClusterNetwork",
 }
 """Kinds that a Server refers to, by the feed that tells of their changes."""
+NETWORK_FEEDS = {
+    "Network": FeedKind.NETWORKS,
+    "ClusterNetwork": FeedKind.CLUSTER_NETWORKS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Sources:
             self.feeds.publish(FeedKind.SERVERS, key, cell=cell)
         if old is None or new is None:
             self._publish_namespace(key.namespace)
+        if _holds(old) != _holds(new):
+            self._publish_networks(new or old)
         self._publish_cells(old.cell if old else None, new.cell if new else None)
 
     def _instance_changed(
@@ -129,8 +135,17 @@ class Sources:
             for cell in filter(None, (old, new)):
                 self.feeds.publish(FeedKind.CELLS, Key("", cell))
 
+    def _publish_networks(self, server: ServerSummary | None) -> None:
+        for network in () if server is None else server.networks:
+            self.feeds.publish(NETWORK_FEEDS[network.kind], network.key)
+
     def _build_reference_waker(self, kind: str) -> Callable[[Key], None]:
         return lambda key: self.waiting.reference_changed(Reference(kind, key))
+
+
+def _holds(server: ServerSummary | None) -> bool:
+    """Tell whether the Server holds addresses, as far as its status tells."""
+    return server is not None and server.host is not None
 
 
 def _takes_servers(host: ComputeHost | None) -> bool:

@@ -6,19 +6,30 @@ from typing import Never
 
 from kilonova_api.kube.errors import KubeError
 from kilonova_api.kube.resources import Key
+from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
+from kilonova_operator.handlers.events import WATCHED
 from kilonova_operator.process.background import Rounds
 from kilonova_operator.process.health import Health
+from kilonova_operator.process.retention import Retention
 from kilonova_operator.process.supervisor import Supervisor
-from kilonova_operator.services.control.feeds import FeedKind
+from kilonova_operator.services.catalogue.wiring import build_catalogue_controllers
+from kilonova_operator.services.cells import CellReconciler
+from kilonova_operator.services.control.feeds import Feed, FeedKind
+from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.crds import CrdCheck
+from kilonova_operator.services.guards import NamespaceGuard
 from kilonova_operator.services.hosts.wiring import HostServices, build_host_services
+from kilonova_operator.services.networks.wiring import build_network_controllers
+from kilonova_operator.services.store_sweep import StoreSweep
 from kilonova_operator.services.store_watch import StoreWatch
 from kilonova_operator.settings import API_DATABASE
+from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
 RESYNC_SECONDS = 600.0
 """Hosts, cells and guards are looked at again this often, unasked."""
+RETENTION_SECONDS = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +42,23 @@ class SuperRole:
 
     def build_controllers(self) -> Sequence[Controller]:
         """Return the controllers of everything but Servers."""
-        return (self.hosts.build_controller(),)
+        cells, guard = self._build_cells(), self._build_guard()
+        return (
+            self.hosts.build_controller(),
+            Controller("cells", cells.reconcile, (Feed(FeedKind.CELLS),), 1),
+            Controller(
+                "guards", guard.reconcile, (Feed(FeedKind.GUARDED_NAMESPACES),), 1
+            ),
+            *build_catalogue_controllers(self.context),
+            *build_network_controllers(self.context),
+        )
 
     async def load(self) -> None:
         """Read what the services remember between reconciles."""
         await self.hosts.load()
 
     def seed(self) -> None:
-        """Let everything be looked at once; kopf's first list brings the rest."""
+        """Let everything be looked at that kopf's first list does not bring."""
         informers, feeds = self.context.informers, self.context.feeds
         for key, node in informers.nodes.items().items():
             if node.hypervisor:
@@ -47,6 +67,8 @@ class SuperRole:
             feeds.publish(FeedKind.HOSTS, key)
         for cell in self.context.stores.cells:
             feeds.publish(FeedKind.CELLS, Key("", cell))
+        own = Key("", self.context.settings.namespace)
+        feeds.publish(FeedKind.GUARDED_NAMESPACES, own)
 
     def start_background(self, supervisor: Supervisor, *, store_version: int) -> None:
         """Start what runs beside the queues."""
@@ -54,9 +76,50 @@ class SuperRole:
         rounds = Rounds(context.clock, context.random)
         supervisor.start(self.hosts.heartbeats.run(), "heartbeats")
         supervisor.start(self._build_store_watch(store_version).run(), "store watch")
+        supervisor.start(self._build_sweep().run(), "store sweep")
         supervisor.start(self._watch_crds(), "CRDs")
         resync = rounds.repeat("resync", self._resync, seconds=RESYNC_SECONDS)
         supervisor.start(resync, "resync")
+        retention = Retention(context.stores, context.leadership, context.settings)
+        supervisor.start(
+            rounds.repeat("retention", retention.run_once, seconds=RETENTION_SECONDS),
+            "retention",
+        )
+
+    def _build_cells(self) -> CellReconciler:
+        context = self.context
+        return CellReconciler(
+            kube=context.kube,
+            stores=context.stores,
+            term=lambda: context.leadership.term(API_DATABASE),
+            informers=context.informers,
+            freeze=context.freeze,
+            braked_cells=lambda: self.hosts.heartbeats.braked_cells,
+            statuses=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
+            pacer=CountPacer(context.clock, context.settings.count_interval_seconds),
+            clock=context.clock,
+            on_enabled=context.waiting.capacity_changed,
+        )
+
+    def _build_guard(self) -> NamespaceGuard:
+        context = self.context
+        return NamespaceGuard(
+            context.kube, context.informers, context.settings.namespace, context.clock
+        )
+
+    def _build_sweep(self) -> StoreSweep:
+        context = self.context
+        return StoreSweep(
+            stores=dict(context.stores.all()),
+            api=context.stores.api,
+            term=context.leadership.term,
+            informers=context.informers,
+            freeze=context.freeze,
+            reload_hosts=self._reload_hosts,
+            on_lifted=self._look_at_everything,
+            clock=context.clock,
+            settle_seconds=context.settings.sweep_settle_seconds,
+        )
 
     def _build_store_watch(self, version: int) -> StoreWatch:
         context = self.context
@@ -69,6 +132,21 @@ class SuperRole:
             on_problem=lambda problem: self.health.note("store watch", problem),
             highest=version,
         )
+
+    async def _reload_hosts(self) -> None:
+        await self.hosts.load()
+        self.seed()
+
+    async def _look_at_everything(self) -> None:
+        self.seed()
+        self.context.waiting.capacity_changed()
+        for kind, model in WATCHED.items():
+            pages = self.context.kube.pages(model.resource())
+            async for page in pages:
+                for obj in page.items:
+                    cell = obj.get("status", {}).get("cell")
+                    key = Key.of_object(obj)
+                    self.context.feeds.publish(kind, key, cell=cell)
 
     async def _watch_crds(self) -> Never:
         """End the process when the CRDs no longer fit: it starts again read-only."""

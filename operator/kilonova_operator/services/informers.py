@@ -21,10 +21,12 @@ from kilonova_api.kube.resources import (
     NODE,
     POD,
     SERVICE_ACCOUNT,
+    Key,
     KubeObject,
     Resource,
 )
 from kilonova_api.names import HOST_NAMESPACE_LABEL, HOSTS_NAMESPACE
+from kilonova_api.network import Network
 from kilonova_api.server import Server
 from kilonova_operator.domain.hosts.nodes import (
     NodeSummary,
@@ -32,6 +34,7 @@ from kilonova_operator.domain.hosts.nodes import (
     build_node_summary,
     build_pod_summary,
 )
+from kilonova_operator.services.control.waiting import Reference
 
 HEARTBEAT_LEASE = "heartbeat"
 """Name of a host's Lease in the host's namespace."""
@@ -54,6 +57,8 @@ class ServerSummary:
     cell: str | None
     host: str | None
     deleting: bool
+    networks: frozenset[Reference]
+    """What its NICs are plugged into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ def build_informers(
 def build_server_summary(obj: KubeObject) -> ServerSummary:
     """Return what is kept of a Server."""
     metadata, status = obj["metadata"], obj.get("status", {})
+    nics = obj["spec"].get("networks", ())
     return ServerSummary(
         namespace=metadata["namespace"],
         uid=metadata["uid"],
@@ -119,7 +125,16 @@ def build_server_summary(obj: KubeObject) -> ServerSummary:
         cell=status.get("cell"),
         host=status.get("host"),
         deleting="deletionTimestamp" in metadata,
+        networks=frozenset(
+            _network(nic["networkRef"], metadata["namespace"]) for nic in nics
+        ),
     )
+
+
+def _network(ref: KubeObject, namespace: str) -> Reference:
+    kind = ref.get("kind") or Network.__name__
+    scope = namespace if kind == Network.__name__ else ""
+    return Reference(kind, Key(scope, ref["name"]))
 
 
 def _add_indexes(informers: Informers) -> None:

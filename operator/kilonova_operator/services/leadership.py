@@ -92,6 +92,10 @@ class Leadership:
         """Return the term on a database; KeyError if its role is not ours."""
         return self._terms[database]
 
+    def find_term(self, database: str) -> Term | None:
+        """Return the term on a database; None if its role is not ours."""
+        return self._terms.get(database)
+
     def holds(self, role: str) -> bool:
         """Tell whether the role's Lease was taken and is not known to be lost."""
         held = self._held.get(role)

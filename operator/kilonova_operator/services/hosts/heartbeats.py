@@ -33,6 +33,8 @@ class HeartbeatMonitor:
     judge: HeartbeatJudge
     clock: Clock
     on_change: Callable[[str], None]
+    on_brake: Callable[[str], None]
+    """Hears a cell whose hosts began, or ceased, to be silent all at once."""
     _hosts_of_namespace: dict[str, str] = field(default_factory=dict)
     _braked_cells: set[str] = field(default_factory=set)
 
@@ -82,10 +84,12 @@ class HeartbeatMonitor:
 
     def _note_brake(self, cell: str, hosts: frozenset[str]) -> None:
         silent = self.judge.silent_hosts(hosts)
-        if not self.judge.braked(silent, len(hosts)):
-            self._braked_cells.discard(cell)
-        elif cell not in self._braked_cells:
-            self._braked_cells.add(cell)
+        braked = self.judge.braked(silent, len(hosts))
+        if braked == (cell in self._braked_cells):
+            return
+        self._braked_cells ^= {cell}
+        self.on_brake(cell)
+        if braked:
             logger.warning(
                 "cell %s: %d of %d hosts are silent at once: none of them is called "
                 "down. Look at the network between hosts and API server.",

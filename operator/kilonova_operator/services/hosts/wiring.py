@@ -52,6 +52,7 @@ def build_host_services(context: ProcessContext) -> HostServices:
         judge=HeartbeatJudge(build_heartbeat_settings(settings)),
         clock=context.clock,
         on_change=lambda host: context.feeds.publish(FeedKind.HOSTS, Key("", host)),
+        on_brake=lambda cell: context.feeds.publish(FeedKind.CELLS, Key("", cell)),
     )
     cells = CellOfHost(
         store=context.stores.api,

@@ -1,0 +1,1 @@
+"""What is decided about flavors and images, without I/O."""

@@ -1,0 +1,44 @@
+"""Whether a flavor or image asks for something that is not built here.
+
+What nobody would act on is refused rather than ignored: a flavor that promises
+dedicated cores must not run on shared ones.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from kilonova_operator.domain.conditions import Judgement, ready, stalled
+from kilonova_operator.domain.errors import KilonovaError
+from kilonova_operator.domain.scheduling.filters.image_properties import (
+    IMAGE_PROPERTIES,
+)
+
+ACTED_ON_PREFIXES = ("hw_", "img_")
+"""Image properties with these prefixes change the machine; others are notes."""
+USABLE = "Usable"
+
+
+def judge_flavor(
+    extra_specs: Iterable[str], check: Callable[[Sequence[str]], None]
+) -> Judgement:
+    """Judge a flavor by its extra specs; ``check`` raises for unknown ones."""
+    try:
+        check(tuple(extra_specs))
+    except KilonovaError as refused:
+        return stalled(refused.reason, str(refused))
+    return ready(USABLE)
+
+
+def judge_image(properties: Iterable[str]) -> Judgement:
+    """Judge an image by its properties."""
+    unknown = sorted(
+        key
+        for key in properties
+        if key.startswith(ACTED_ON_PREFIXES) and key not in IMAGE_PROPERTIES
+    )
+    if not unknown:
+        return ready(USABLE)
+    return stalled(
+        "UnsupportedProperty",
+        f"image property {', '.join(unknown)} is not supported here. Make an image "
+        "without it, if its guests can do without.",
+    )

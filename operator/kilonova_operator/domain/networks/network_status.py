@@ -1,0 +1,39 @@
+"""What is said of a network."""
+
+from datetime import datetime
+from typing import Literal
+
+from kilonova_api.network import ClusterNetwork, Network, NetworkStatus
+from kilonova_operator.domain.addressing import AddressCount, NetworkRange
+from kilonova_operator.domain.conditions import Judgement, build_conditions
+
+REACH: dict[str, Literal["host", "l2"]] = {"NAT": "host", "Bridge": "l2"}
+"""How far guests reach each other, by the network's type."""
+
+
+def build_network_status(
+    network: Network | ClusterNetwork,
+    judgement: Judgement,
+    range_: NetworkRange | None,
+    used: AddressCount | str | None,
+    *,
+    now: datetime,
+) -> NetworkStatus:
+    """Return the status; without a range there is nothing but the judgement."""
+    generation = network.metadata.generation
+    conditions = build_conditions(
+        judgement,
+        current=network.status.conditions,
+        generation=generation,
+        now=now,
+    )
+    if range_ is None:
+        return NetworkStatus(observed_generation=generation, conditions=conditions)
+    return NetworkStatus(
+        observed_generation=generation,
+        conditions=conditions,
+        cidr=str(range_.cidr),
+        gateway=None if range_.gateway is None else str(range_.gateway),
+        reach=REACH[network.spec.type],
+        used=None if used is None else str(used),
+    )

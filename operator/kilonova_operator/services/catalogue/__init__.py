@@ -1,0 +1,1 @@
+"""Flavors and images: told whether Servers can use them."""

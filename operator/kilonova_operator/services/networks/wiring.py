@@ -1,0 +1,60 @@
+"""Controllers of Networks and ClusterNetworks."""
+
+from collections.abc import Callable, Sequence
+
+from kilonova_api.names import SUPER_FIELD_MANAGER
+from kilonova_api.network import ClusterNetwork, Network
+from kilonova_operator.context import ProcessContext
+from kilonova_operator.domain.addressing import NetworkRequest
+from kilonova_operator.domain.networks.requests import (
+    RangePolicy,
+    build_cluster_network_request,
+    build_network_request,
+)
+from kilonova_operator.services.control.feeds import Feed, FeedKind
+from kilonova_operator.services.control.pacing import CountPacer
+from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.networks.reconciler import N, NetworkReconciler
+from kilonova_operator.settings import API_DATABASE, Settings
+from kilonova_operator.storage.kubernetes.statuses import StatusWriter
+
+
+def build_network_controllers(context: ProcessContext) -> Sequence[Controller]:
+    """Build one controller a kind."""
+    policy = build_range_policy(context.settings)
+    tenants = _build(
+        context, Network, lambda network: build_network_request(network, policy)
+    )
+    hosts = _build(context, ClusterNetwork, build_cluster_network_request)
+    return (
+        Controller("networks", tenants.reconcile, (Feed(FeedKind.NETWORKS),), 2),
+        Controller(
+            "clusternetworks", hosts.reconcile, (Feed(FeedKind.CLUSTER_NETWORKS),), 2
+        ),
+    )
+
+
+def build_range_policy(settings: Settings) -> RangePolicy:
+    """Return where tenants' ranges come from."""
+    return RangePolicy(
+        pool=settings.network_pool,
+        pool_prefix=settings.network_pool_prefix,
+        forbidden=settings.forbidden_ranges,
+    )
+
+
+def _build(
+    context: ProcessContext,
+    model: type[N],
+    build_request: Callable[[N], NetworkRequest],
+) -> NetworkReconciler[N]:
+    return NetworkReconciler(
+        kube=context.kube,
+        model=model,
+        build_request=build_request,
+        store=context.stores.api,
+        term=lambda: context.leadership.term(API_DATABASE),
+        statuses=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
+        pacer=CountPacer(context.clock, context.settings.count_interval_seconds),
+        clock=context.clock,
+    )

@@ -1,0 +1,114 @@
+"""Puts claims and addresses right after a store went back; then work goes on.
+
+The objects and the hosts are the witnesses. Every Instance says who holds what
+on which host; what it says is put back into the API database, the higher
+placement generation winning and a tombstone standing. Hosts report what runs
+there and nobody knows: it counts as used. Only when every host was heard, or is
+down for good, is the freeze lifted.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from kilonova_api.instance import Instance
+from kilonova_api.kube.clock import Clock
+from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.placement import NicClaim, ServerRef, WitnessedClaim
+from kilonova_operator.domain.refusals import DatabaseUnavailable
+from kilonova_operator.domain.scheduling.request import build_amounts
+from kilonova_operator.services.informers import Informers
+from kilonova_operator.services.store_freeze import Freeze, Frozen
+from kilonova_operator.services.stores import ApiStore, EpochStore
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSweep:
+    """One sweep over Instances and hosts, for everything that is frozen."""
+
+    stores: dict[str, EpochStore]
+    api: ApiStore
+    term: Callable[[str], Term]
+    informers: Informers
+    freeze: Freeze
+    reload_hosts: Callable[[], Awaitable[None]]
+    on_lifted: Callable[[], Awaitable[None]]
+    clock: Clock
+    settle_seconds: float
+    """Agents need 90 s of silence to notice that their watch is of an older store."""
+
+    async def run(self) -> None:
+        """Sweep until nothing is frozen; returns at once if nothing is."""
+        began_at = self.clock.boottime()
+        while self.freeze.frozen:
+            try:
+                await self._sweep(began_at)
+            except DatabaseUnavailable as error:
+                logger.warning("the sweep waits: %s", error)
+                await self.clock.sleep(LOOK_SECONDS)
+
+    async def _sweep(self, began_at: float) -> None:
+        await self.reload_hosts()
+        await self._restore_claims()
+        await self._wait_for_hosts(began_at)
+        # Again: what was ordered before the freeze may have come in meanwhile.
+        await self._restore_claims()
+        for frozen in self.freeze.all:
+            await self._lift(frozen)
+        await self.on_lifted()
+
+    async def _restore_claims(self) -> None:
+        for instance in tuple(self.informers.instances.items().values()):
+            witness = build_witness(instance)
+            restored = await self.api.restore_claim(self.term("api"), witness)
+            if restored.lost_nics:
+                logger.error(
+                    "guest %s of Server %s: its addresses %s belong to others now. "
+                    "Delete one of the two Servers.",
+                    witness.instance_uuid,
+                    witness.server,
+                    ", ".join(nic.address for nic in restored.lost_nics),
+                )
+
+    async def _wait_for_hosts(self, began_at: float) -> None:
+        while True:
+            settled = self.clock.boottime() - began_at >= self.settle_seconds
+            if settled and not self._unheard_hosts():
+                return
+            await self.clock.sleep(LOOK_SECONDS)
+
+    def _unheard_hosts(self) -> list[str]:
+        hosts = self.informers.compute_hosts.items().items()
+        return [key.name for key, host in hosts if host.status.state == "Unknown"]
+
+    async def _lift(self, frozen: Frozen) -> None:
+        await self.stores[frozen.database].unfreeze(self.term(frozen.database))
+        self.freeze.lift(frozen.database)
+        logger.warning(
+            "database %s goes on: all Instances and hosts were looked at",
+            frozen.database,
+        )
+
+
+def build_witness(instance: Instance) -> WitnessedClaim:
+    """Return what an Instance says is held."""
+    spec = instance.spec
+    return WitnessedClaim(
+        server=ServerRef(
+            uid=spec.server.uid, namespace=spec.server.namespace, name=spec.server.name
+        ),
+        instance_uuid=instance.metadata.name,
+        host=spec.host,
+        placement_generation=spec.placement_generation,
+        amounts=build_amounts(spec.flavor),
+        nics=tuple(
+            NicClaim(nic.name, nic.network_id, nic.address, nic.mac)
+            for nic in spec.networks
+        ),
+        object_generation=spec.server_generation,
+        deleted=spec.destroy is not None,
+    )
