@@ -43,6 +43,7 @@ class GivenPort:
 class GivenPlace:
     """Where the API database put a Server."""
 
+    instance_uuid: str
     cell: str
     host: str
     zone: str | None
@@ -89,7 +90,7 @@ def build_order(
         writer=writer,
         placement_generation=place.placement_generation,
         server_generation=meta.generation,
-        build_id=build_build_id(meta.uid, place.placement_generation),
+        build_id=build_build_id(place.instance_uuid, place.placement_generation),
         min_agent_version=MIN_AGENT_VERSION,
         power_state=spec.power_state,
         flavor_name=spec.flavor_ref.name,
@@ -100,7 +101,7 @@ def build_order(
         hostname=build_hostname(meta.name, meta.uid),
         metadata=spec.metadata,
         ssh_keys=_keys(server, found),
-        user_data=_user_data_secret(meta.uid, user_data),
+        user_data=_user_data_secret(place.instance_uuid, user_data),
         config_drive=spec.config_drive,
     )
     return Order(spec=instance, user_data=user_data)

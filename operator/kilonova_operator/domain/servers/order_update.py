@@ -2,7 +2,7 @@
 
 from kilonova_api.instance import DestroyOrder, InstanceSpec
 from kilonova_api.server import Server
-from kilonova_operator.domain.placement import InstanceMapping
+from kilonova_operator.domain.placement import InstanceMapping, ServerRef
 
 
 def build_update(
@@ -33,11 +33,22 @@ def build_update(
 
 
 def build_repeat(
-    spec: InstanceSpec, *, writer: int, destroy: DestroyOrder | None = None
+    spec: InstanceSpec,
+    owner: ServerRef,
+    *,
+    writer: int,
+    destroy: DestroyOrder | None = None,
 ) -> InstanceSpec:
-    """Return a booked order to be given once more: the same build, no new disk."""
+    """Return a booked order to be given once more: the same build, no new disk.
+
+    owner: who the guest belongs to now; another Server may have adopted it.
+    """
+    identity = spec.server.model_copy(
+        update={"uid": owner.uid, "namespace": owner.namespace, "name": owner.name}
+    )
     return spec.model_copy(
         update={
+            "server": identity,
             "writer": writer,
             "destroy": destroy or spec.destroy,
         }

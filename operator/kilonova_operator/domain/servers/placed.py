@@ -41,7 +41,7 @@ def build_placed(
         (building,),
         now=now,
         state="BUILD",
-        uuid=server.metadata.uid,
+        uuid=place.instance_uuid,
         cell=place.cell,
         host=place.host,
         zone=place.zone,

@@ -138,7 +138,12 @@ class GuestEnding:
         destroy = DestroyOrder(
             placement_generation=mapping.placement_generation, reason=SERVER_DELETED
         )
-        repeated = build_repeat(spec, writer=self.duty.term().number, destroy=destroy)
+        repeated = build_repeat(
+            spec,
+            mapping.server,
+            writer=self.duty.term().number,
+            destroy=destroy,
+        )
         await self.link.repeat_end(facts, mapping, repeated)
 
     async def _book_gone(

@@ -109,7 +109,7 @@ class Link:
     ) -> Instance:
         """Give a booked order again: never written, or lost with its namespace."""
         writer = self.duty.term().number
-        spec = build_repeat(booked, writer=writer)
+        spec = build_repeat(booked, mapping.server, writer=writer)
         server = facts.server
         if server is not None and not server.spec.suspend:
             spec = build_update(spec, server, mapping, writer=writer) or spec

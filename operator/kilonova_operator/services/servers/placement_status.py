@@ -73,6 +73,7 @@ class PlacementStatus:
 def build_place(claim: Claim, zone: str | None) -> GivenPlace:
     """Return a claim as builders take it."""
     return GivenPlace(
+        instance_uuid=claim.instance_uuid,
         cell=claim.cell,
         host=claim.host,
         zone=zone,
