@@ -8,9 +8,10 @@ waits longer and longer before it asks again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kilonova_lab import network
@@ -35,16 +36,17 @@ _POLL_SECONDS = 0.2
 _DNS_QUESTION = "kubernetes.default.svc.cluster.local"
 
 
-def bring_up(cluster: Cluster, watch: Stopwatch) -> None:
+def bring_up(cluster: Cluster, archives: Sequence[Path], watch: Stopwatch) -> None:
     """Turn the empty namespaces of a new lab into a working cluster."""
     write_files(cluster)
     script = network.build_router_script(cluster.plan, len(cluster.nodes))
     cluster.supervisor.check(["sh", "-c", script])
     cluster.etcd.start()
     cluster.apiserver.start()
-    images = _read_system_images()
-    with ThreadPoolExecutor(len(cluster.nodes)) as pool:
-        boots = [pool.submit(_boot, node, images) for node in cluster.nodes]
+    images = [*_read_system_images(), *map(ArchivedImage.read, archives)]
+    with ThreadPoolExecutor(len(cluster.nodes) + 1) as pool:
+        prepared = pool.submit(cluster.prepare_images, images)
+        boots = [pool.submit(_boot, node, prepared) for node in cluster.nodes]
         cluster.apiserver.wait_until_ready()
         watch.report("API server ready")
         cluster.control_plane.controller_manager.start()
@@ -52,7 +54,7 @@ def bring_up(cluster: Cluster, watch: Stopwatch) -> None:
         _apply_objects(cluster)
         for boot in boots:
             boot.result()
-    watch.report("nodes booted, their images imported")
+    watch.report("nodes booted with their images")
     for node in cluster.nodes:
         node.start_programs(KUBERNETES_PROGRAMS)
     for node in cluster.nodes:
@@ -87,11 +89,11 @@ def write_files(cluster: Cluster) -> None:
     authority.write_kubeconfig(cluster.kubeconfig, cluster.layout.server, "admin")
 
 
-def _boot(node: Node, images: list[ArchivedImage]) -> None:
+def _boot(node: Node, store: Future[Path]) -> None:
+    node.give_images(store.result())
     node.boot()
     node.start_programs(node.programs.keys() - KUBERNETES_PROGRAMS)
     node.programs["containerd"].wait_until_ready()
-    node.images.import_missing(images)
 
 
 def _read_system_images() -> list[ArchivedImage]:

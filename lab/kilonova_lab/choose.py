@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from kilonova_lab.cluster import DEFAULT_CONFIG, Cluster, stop_lab
@@ -32,9 +33,13 @@ def start_target(
     *,
     kubeconfig: Path | None = None,
     config_path: Path = DEFAULT_CONFIG,
+    archives: Sequence[Path] = (),
     report: Report = print,
 ) -> Target:
     """Bring up, or take, the cluster to work on; ``down`` finds it again.
+
+    Its nodes have the images of the archives; a cluster of somebody's own is
+    expected to pull them.
 
     Raises:
         AlreadyRunning: the lab of this id runs; nothing was changed.
@@ -48,9 +53,12 @@ def start_target(
         report("cluster: kind, because a Docker engine answers here")
         target = made = KindCluster(lab_id)
         made.start(config_path)
+        made.import_images(archives)
     else:
         report("cluster: the lab, because no Docker engine answers here")
-        target = Cluster.start(lab_id, config_path=config_path, report=report)
+        target = Cluster.start(
+            lab_id, config_path=config_path, archives=archives, report=report
+        )
     _remember(lab_id, kind, target.kubeconfig)
     return target
 

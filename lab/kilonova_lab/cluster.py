@@ -29,11 +29,11 @@ from kilonova_lab.folders import REPOSITORY, build_user_state_folder
 from kilonova_lab.imagestore import ArchivedImage
 from kilonova_lab.node import LabContext, Node
 from kilonova_lab.pki import CertificateAuthority
+from kilonova_lab.preparedstore import StoreMaker
 from kilonova_lab.programs import CONTAINERD, COREDNS, KUBE, ProgramCache
 from kilonova_lab.requirements import check_requirements
 from kilonova_lab.stopwatch import Report, Stopwatch
 from kilonova_lab.supervised import Program, SupervisorClient
-from kilonova_lab.systemimages import ensure_system_images
 
 DEFAULT_ID = "main"
 DEFAULT_CONFIG = REPOSITORY / "kind-config.yaml"
@@ -85,6 +85,7 @@ class Cluster:
         lab_id: str = DEFAULT_ID,
         *,
         config_path: Path = DEFAULT_CONFIG,
+        archives: Iterable[Path] = (),
         lifeline: IO[bytes] | None = None,
         report: Report = print,
     ) -> Cluster:
@@ -93,6 +94,8 @@ class Cluster:
         Args:
             lab_id: 1 to 11 lower-case letters, digits or dashes.
             config_path: kind's cluster file.
+            archives: images that every node has from the beginning, which is
+                much faster than importing them later.
             lifeline: the reading end of a pipe; the lab ends when its writing
                 end does. None: it lives until ``stop``.
             report: told each step that is done.
@@ -112,7 +115,7 @@ class Cluster:
         slot = labroot.start(lab_id, lifeline=lifeline)
         try:
             cluster = cls._create(lab_id, config_path, slot=slot, programs=modules)
-            bringup.bring_up(cluster, watch)
+            bringup.bring_up(cluster, list(archives), watch)
         except BaseException:
             labroot.stop(lab_id)
             raise
@@ -218,23 +221,31 @@ class Cluster:
                 n.name: names for n, names in zip(self.nodes, imported, strict=True)
             }
 
+    def prepare_images(self, images: Sequence[ArchivedImage]) -> Path:
+        """Return the store that this lab's nodes begin with, made if need be."""
+        maker = StoreMaker(self.supervisor, self.bin_folders[1], self.folder / "store")
+        store = maker.ensure(images)
+        archives = [str(image.archive) for image in images]
+        (self.folder / "images.json").write_text(json.dumps(archives))
+        return store
+
     def reinstall(self, name: str, *, keep_data: bool) -> None:
         """Bring a node up with an empty disk under its old name.
 
         Its Kubernetes Node object stays until the new kubelet takes it over,
-        as when a machine is reinstalled behind the cluster's back. Images other
-        than the lab's own are gone: import them again.
+        as when a machine is reinstalled behind the cluster's back. It has the
+        images that the lab started with; import later ones again.
         """
         node = self.node(name)
         if node.running:
             node.kill()
         node.wipe(keep_data=keep_data)
         node.install(self.authority, self.addresses)
+        archives = json.loads((self.folder / "images.json").read_text())
+        images = [ArchivedImage.read(Path(archive)) for archive in archives]
+        node.give_images(self.prepare_images(images))
         node.start()
         node.programs["containerd"].wait_until_ready()
-        programs = ProgramCache().ensure(COREDNS)
-        archives = ensure_system_images(programs["coredns"])
-        node.images.import_missing(map(ArchivedImage.read, archives))
 
 
 def check_id(lab_id: str) -> None:

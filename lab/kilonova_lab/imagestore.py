@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import tarfile
 from collections.abc import Iterable
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kilonova_lab.errors import CommandFailed, LabError
+from kilonova_lab.images.archive import REFERENCE_ANNOTATIONS
 
-_NAME_ANNOTATION = "io.containerd.image.name"
 _IMPORT_SECONDS = 300.0
 
 
@@ -36,11 +37,17 @@ class ArchivedImage:
                 member = tar.extractfile("index.json")
                 index: dict[str, Any] = json.load(member) if member else {}
             entry = index["manifests"][0]
-            return cls(archive, entry["annotations"][_NAME_ANNOTATION], entry["digest"])
+            named = entry["annotations"]
+            name = next(named[key] for key in REFERENCE_ANNOTATIONS if key in named)
+            return cls(archive, name, entry["digest"])
         except (OSError, tarfile.TarError, LookupError, TypeError, ValueError) as error:
             raise LabError(
-                f"{archive} is no OCI archive with an image named by "
-                f"{_NAME_ANNOTATION}: {error!r}"
+                f"{archive} is no OCI archive with a named image: {error!r}"
+            ) from None
+        except StopIteration:
+            raise LabError(
+                f"{archive}: its image has no name; index.json wants the annotation "
+                f"{' or '.join(REFERENCE_ANNOTATIONS)}"
             ) from None
 
 
@@ -49,7 +56,7 @@ class ImageStore:
     """The images of one containerd, as its Kubernetes namespace sees them."""
 
     ctr: Path
-    socket: Path
+    socket_path: Path
 
     def list_digests(self) -> dict[str, str]:
         """Return name and digest of every image."""
@@ -66,10 +73,20 @@ class ImageStore:
         return [image.name for image in missing]
 
     def _ctr(self, *arguments: str) -> str:
-        argv = [str(self.ctr), "-a", str(self.socket), "-n", "k8s.io", *arguments]
+        argv = [str(self.ctr), "-a", str(self.socket_path), "-n", "k8s.io", *arguments]
         done = subprocess.run(
             argv, capture_output=True, text=True, check=False, timeout=_IMPORT_SECONDS
         )
         if done.returncode != 0:
             raise CommandFailed(argv, done.returncode, done.stderr)
         return done.stdout
+
+
+def is_listening(path: Path) -> bool:
+    """Tell whether a unix socket takes connections."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

@@ -7,7 +7,6 @@ power cut; ``reinstall`` gives it a new one under the old name.
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -18,9 +17,10 @@ from kilonova_lab import network, nodefiles
 from kilonova_lab.addresses import AddressPlan
 from kilonova_lab.cgroups import Hierarchy, LabCgroups
 from kilonova_lab.config import NodeConfig
-from kilonova_lab.imagestore import ImageStore
+from kilonova_lab.imagestore import ImageStore, is_listening
 from kilonova_lab.nodeboot import PROGRAMS, STAGED_LIBVIRT, build_boot_script
 from kilonova_lab.pki import CertificateAuthority
+from kilonova_lab.preparedstore import build_link_script
 from kilonova_lab.supervised import Finished, Program, SupervisorClient
 
 KUBERNETES_PROGRAMS = frozenset({"kubelet", "kube-proxy"})
@@ -115,6 +115,12 @@ class Node:
         )
         self._context.supervisor.check(["sh", "-c", plug])
         self.supervisor.check(["sh", "-c", self._build_boot_script()])
+
+    def give_images(self, store: Path) -> None:
+        """Let its containerd begin with a prepared store, unless it has one."""
+        target = self.root / "var" / "lib" / "containerd"
+        script = build_link_script(store, target)
+        self._context.supervisor.check(["sh", "-c", script])
 
     def start(self) -> None:
         """Boot it and start its programs, libvirt among them where it has one."""
@@ -256,7 +262,7 @@ class Node:
                     "-c",
                     "/etc/containerd/config.toml",
                 ],
-                socket_path=self.images.socket,
+                socket_path=self.images.socket_path,
             ),
             "kubelet": self._build_program("kubelet", self._build_kubelet_argv()),
             "kube-proxy": self._build_program("kube-proxy", self._build_proxy_argv()),
@@ -282,7 +288,7 @@ class Node:
             self.root / "var" / "log" / f"{name}.log",
             log_inside=Path("/var/log", f"{name}.log"),
             env={"PATH": _PATH},
-            is_ready=lambda: socket_path is None or _accepts(socket_path),
+            is_ready=lambda: socket_path is None or is_listening(socket_path),
             ready_timeout_seconds=_LIBVIRT_SECONDS,
         )
 
@@ -309,12 +315,3 @@ class Node:
             "--conntrack-tcp-timeout-established=0",
             "--conntrack-tcp-timeout-close-wait=0",
         ]
-
-
-def _accepts(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(path))
-        except OSError:
-            return False
-    return True

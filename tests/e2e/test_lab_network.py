@@ -152,9 +152,10 @@ def test_no_packet_with_an_address_of_the_lab_passes_the_machines_own_interface(
     ]
     with (
         watch_interface(interface, LAB_RANGES) as witness,
-        ThreadPoolExecutor(len(senders)) as pool,
+        ThreadPoolExecutor(len(senders) * len(targets)) as pool,
     ):
-        for sender in senders:
-            list(pool.map(sender, targets))
+        sent = [pool.submit(sender, target) for sender in senders for target in targets]
+        for sending in sent:
+            sending.result()
     assert witness.total > 0, "the witness saw nothing at all, not even its own ping"
     assert witness.seen == []

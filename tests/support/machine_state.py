@@ -21,6 +21,10 @@ _COMMANDS: Mapping[str, list[str]] = {
     "iptables": ["iptables-save"],
     "loop devices": ["losetup", "--list", "--noheadings", "--output=NAME,BACK-FILE"],
 }
+_KEPT = {
+    "/var/lib/kilonova-lab/.slots.lock",
+    "/var/lib/kilonova-lab/stores",  # unpacked images, for the next start
+}
 _COUNTERS = re.compile(r"\[\d+:\d+\]|^#.*")
 
 
@@ -33,7 +37,8 @@ def read_machine_state() -> MachineState:
     state["cgroups"] = frozenset(
         folder for folder, _, _ in os.walk("/sys/fs/cgroup") if "kilonova" in folder
     )
-    state["lab folders"] = frozenset(map(str, _list("/var/lib/kilonova-lab")))
+    folders = {str(folder) for folder in _list("/var/lib/kilonova-lab")}
+    state["lab folders"] = frozenset(folders - _KEPT)
     return state
 
 
