@@ -64,7 +64,9 @@ class CpuReport(CrdModel):
     model: Annotated[
         str, Field(description="CPU model by libvirt's name.", max_length=128)
     ] = ""
-    vendor: Annotated[str, Field(description="CPU vendor.", max_length=64)] = ""
+    vendor: Annotated[
+        str, Field(description="CPU vendor by libvirt's name.", max_length=64)
+    ] = ""
     cores: Annotated[
         int, Field(description="Logical processors in all.", ge=0, le=65536)
     ]

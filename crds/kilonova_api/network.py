@@ -174,7 +174,6 @@ class Network(KubeObject):
                     ),
                     "cidr is immutable: make a new network",
                 ),
-                ("self.type == oldSelf.type", "type is immutable: make a new network"),
             ),
         ),
     ]
@@ -201,7 +200,6 @@ class ClusterNetwork(KubeObject):
                     "self.bridge == oldSelf.bridge",
                     "bridge is immutable: make a new network",
                 ),
-                ("self.type == oldSelf.type", "type is immutable: make a new network"),
             ),
         ),
     ]

@@ -299,7 +299,7 @@ class SchedulingRecord(CrdModel):
     """The last decision: hosts seen, and what removed the others."""
 
     hosts_considered: Annotated[
-        int, Field(description="Hosts in all.", ge=0, le=1000000)
+        int, Field(description="Hosts that were looked at, in all.", ge=0, le=1000000)
     ]
     hosts_left: Annotated[
         int, Field(description="Hosts that passed everything.", ge=0, le=1000000)

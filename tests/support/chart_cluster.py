@@ -1,0 +1,148 @@
+"""A cluster with both charts installed, and how to be who acts in it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+
+from kilonova_api.names import HOSTS_NAMESPACE, host_namespace
+from kilonova_lab.controlplane import ControlPlane
+from support.chart_manifests import build_instance, build_namespace
+from support.kubectl import Cli
+from support.waiting import eventually
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RELEASE_NAMESPACE = "kilonova-system"
+BREAK_GLASS = "kilonova:break-glass"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster as seen by its admin, and how to be somebody else."""
+
+    control_plane: ControlPlane
+    admin: Cli
+
+    @property
+    def break_glass(self) -> Cli:
+        """An admin who is also in the break-glass group."""
+        path = self.control_plane.write_kubeconfig(
+            "breaker", groups=["system:masters", BREAK_GLASS]
+        )
+        return self.admin.with_kubeconfig(path)
+
+    def user(self, name: str) -> Cli:
+        """A person without any rights of their own."""
+        return self.admin.with_kubeconfig(self.control_plane.write_kubeconfig(name))
+
+    def token(self, namespace: str, account: str, *options: str) -> str:
+        """Return a ServiceAccount's token, as the admin gets it."""
+        return self.admin.kubectl(
+            "create", "token", account, "-n", namespace, *options
+        ).strip()
+
+    @property
+    def operator(self) -> Cli:
+        """The operator's own account."""
+        return self.admin.with_token(self.token(RELEASE_NAMESPACE, "kilonova-operator"))
+
+    def agent_pod_token(self, node: str) -> str:
+        """Return the token of an agent's pod on a Node, as kubelet mounts it."""
+        pod = f"agent-{token_hex(4)}"
+        self.admin.create(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": pod, "namespace": RELEASE_NAMESPACE},
+                "spec": {
+                    "nodeName": node,
+                    "serviceAccountName": "kilonova-agent",
+                    "containers": [{"name": "agent", "image": "agent"}],
+                },
+            }
+        )
+        uid = self.admin.get("pod", pod, "-n", RELEASE_NAMESPACE)["metadata"]["uid"]
+        return self.token(
+            RELEASE_NAMESPACE,
+            "kilonova-agent",
+            "--bound-object-kind=Pod",
+            f"--bound-object-name={pod}",
+            f"--bound-object-uid={uid}",
+        )
+
+    def host(self, node: str) -> Cli:
+        """A host's agent, with the token it asked for itself."""
+        agent = self.admin.with_token(self.agent_pod_token(node))
+        return self.admin.with_token(
+            agent.kubectl("create", "token", node, "-n", HOSTS_NAMESPACE).strip()
+        )
+
+
+def install_charts(admin: Cli, *settings: str) -> None:
+    """Install the CRDs and Kilonova, and wait until its policies bite."""
+    charts = REPOSITORY / "charts"
+    admin.helm("install", "kilonova-crds", str(charts / "kilonova-crds"))
+    admin.kubectl(
+        "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"
+    )
+    admin.helm(
+        "install",
+        "kilonova",
+        str(charts / "kilonova"),
+        "--namespace",
+        RELEASE_NAMESPACE,
+        "--create-namespace",
+        *settings,
+    )
+    # The API server compiles all policies in one go, about a second later.
+    probe = json.dumps(build_namespace("kilonova-host-probe"))
+    eventually(
+        lambda: (
+            not admin.run(
+                "kubectl", "create", "--dry-run=server", "-f", "-", stdin=probe
+            ).ok
+        ),
+        "the policies refuse a namespace kilonova-host-probe",
+    )
+
+
+def add_host(cluster: Cluster, node: str) -> None:
+    """Make a Node and, as the operator, all that belongs to its host."""
+    cluster.admin.create(
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}
+    )
+    operator, namespace = cluster.operator, host_namespace(node)
+    operator.create(build_namespace(namespace))
+    operator.create(
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": node, "namespace": HOSTS_NAMESPACE},
+            "automountServiceAccountToken": False,
+        }
+    )
+    for name, role, account in (
+        ("kilonova-agent", "kilonova-agent-host", f"{HOSTS_NAMESPACE}:{node}"),
+        (
+            "kilonova-conductor",
+            "kilonova-conductor-host",
+            f"{RELEASE_NAMESPACE}:kilonova-operator",
+        ),
+    ):
+        operator.kubectl(
+            "create",
+            "rolebinding",
+            name,
+            f"--clusterrole={role}",
+            f"--serviceaccount={account}",
+            f"--namespace={namespace}",
+        )
+    operator.create(
+        {
+            "apiVersion": "compute.kilonova.dev/v1alpha1",
+            "kind": "ComputeHost",
+            "metadata": {"name": node},
+            "spec": {},
+        }
+    )
+    operator.create(build_instance(node))

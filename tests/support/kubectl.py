@@ -1,0 +1,104 @@
+"""kubectl and helm of the lab's tool cache, as somebody in particular."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Self
+
+from kilonova_lab.controlplane import ControlPlane
+
+_TIMEOUT_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a program answered."""
+
+    command: Sequence[str]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+    def __str__(self) -> str:
+        return (
+            f"{' '.join(self.command)}: exit code {self.returncode}\n"
+            f"{self.stdout}{self.stderr}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """Runs kubectl or helm with one kubeconfig."""
+
+    programs: Path
+    kubeconfig: Path
+
+    @classmethod
+    def of_admin(cls, control_plane: ControlPlane) -> Self:
+        """Be the cluster's admin."""
+        return cls(control_plane.layout.programs, control_plane.kubeconfig)
+
+    def with_token(self, token: str) -> Self:
+        """Be whoever the token says. No client certificate is left beside it."""
+        config = json.loads(self.kubeconfig.read_text())
+        config["users"][0]["user"] = {"token": token}
+        path = self.kubeconfig.with_name(f"token-{token_hex(4)}.kubeconfig")
+        path.write_text(json.dumps(config))
+        return type(self)(self.programs, path)
+
+    def with_kubeconfig(self, path: Path) -> Self:
+        """Be the user of another kubeconfig."""
+        return type(self)(self.programs, path)
+
+    def run(self, *command: str, stdin: str | None = None) -> Outcome:
+        """Run a program; whatever it answers is returned."""
+        done = subprocess.run(
+            [str(self.programs / command[0]), *command[1:]],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+            env={
+                "KUBECONFIG": str(self.kubeconfig),
+                "HOME": str(self.kubeconfig.parent),
+                "PATH": "/usr/bin:/bin",
+            },
+        )
+        return Outcome(command, done.returncode, done.stdout, done.stderr)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it printed; it must succeed."""
+        outcome = self.run("kubectl", *arguments, stdin=stdin)
+        assert outcome.ok, str(outcome)
+        return outcome.stdout
+
+    def refused(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return its error; it must fail."""
+        outcome = self.run("kubectl", *arguments, stdin=stdin)
+        assert not outcome.ok, f"was not refused: {outcome}"
+        return outcome.stderr
+
+    def helm(self, *arguments: str) -> str:
+        """Run helm and return what it printed; it must succeed."""
+        outcome = self.run("helm", *arguments)
+        assert outcome.ok, str(outcome)
+        return outcome.stdout
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """Return an object or a list by kubectl get."""
+        found: dict[str, Any] = json.loads(
+            self.kubectl("get", *arguments, "-o", "json")
+        )
+        return found
+
+    def create(self, manifest: Mapping[str, Any]) -> None:
+        """Create one object."""
+        self.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
