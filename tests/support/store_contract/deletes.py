@@ -153,6 +153,11 @@ async def test_a_living_servers_guest_cannot_be_adopted(databases: Databases) ->
         await store.adopt(term, claim.instance_uuid, made_server(2))
 
 
+def made_nic(number: int) -> NicClaim:
+    address = f"10.20.0.{number + 10}"
+    return NicClaim("eth0", NET, address, f"fa:16:3e:00:00:{number:02x}")
+
+
 def made_witness(number: int, **changes: object) -> WitnessedClaim:
     witness = WitnessedClaim(
         server=made_server(number),

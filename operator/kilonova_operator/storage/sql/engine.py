@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from kilonova_operator.storage.sql.tls import share_tls_context
 from kilonova_operator.storage.sql.urls import is_sqlite
 
 WRITER = "kilonova_writer"
@@ -32,7 +33,11 @@ def build_engine(url: URL, settings: EngineSettings) -> Engine:
     """Return an engine; it connects when it is first used."""
     if is_sqlite(url):
         return _build_sqlite(url, settings)
-    return create_engine(
+    return _build_pymysql(url, settings)
+
+
+def _build_pymysql(url: URL, settings: EngineSettings) -> Engine:
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=settings.pool_size,
@@ -53,6 +58,8 @@ def build_engine(url: URL, settings: EngineSettings) -> Engine:
             ),
         },
     )
+    share_tls_context(engine)
+    return engine
 
 
 def _build_sqlite(url: URL, settings: EngineSettings) -> Engine:

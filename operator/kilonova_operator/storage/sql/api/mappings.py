@@ -52,18 +52,22 @@ def read_standing(session: Session, server: ServerRef) -> Standing:
     """Read all three in one statement."""
     mine, stone = InstanceMappingRow, TombstoneRow
     holder = aliased(InstanceMappingRow)
-    one = select(literal(1).label("one")).subquery()
+    asked = select(
+        literal(server.uid).label("uid"),
+        literal(server.namespace).label("namespace"),
+        literal(server.name).label("name"),
+    ).subquery("asked")
     held_by_other = and_(
-        holder.namespace == server.namespace,
-        holder.name == server.name,
-        holder.server_uid != server.uid,
+        holder.namespace == asked.c.namespace,
+        holder.name == asked.c.name,
+        holder.server_uid != asked.c.uid,
         holder.host.is_not(None),
     )
     row = session.execute(
         select(mine, stone, holder)
-        .select_from(one)
-        .outerjoin(mine, mine.server_uid == server.uid)
-        .outerjoin(stone, stone.server_uid == server.uid)
+        .select_from(asked)
+        .outerjoin(mine, mine.server_uid == asked.c.uid)
+        .outerjoin(stone, stone.server_uid == asked.c.uid)
         .outerjoin(holder, held_by_other)
         .limit(1)
     ).one()

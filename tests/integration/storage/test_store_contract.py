@@ -1,0 +1,8 @@
+"""What every kind of database must do, on a real MariaDB."""
+
+from support.store_contract.cell import *  # noqa: F403
+from support.store_contract.claims import *  # noqa: F403
+from support.store_contract.deletes import *  # noqa: F403
+from support.store_contract.epoch import *  # noqa: F403
+from support.store_contract.hosts import *  # noqa: F403
+from support.store_contract.networks import *  # noqa: F403
