@@ -44,6 +44,13 @@ class FeedPublisher:
         return self
 
 
+_IDENTITY: Any = "kilonova-operator"
+"""Peering's name for this process; nobody reads it, since it stands alone.
+
+kopf exports no name for its type.
+"""
+
+
 class KopfShell:
     """One kopf operator: run it, ask for its pulse, stop it."""
 
@@ -110,6 +117,8 @@ class KopfShell:
             memo=publisher,
             clusterwide=True,
             standalone=True,
+            # Without one kopf asks for the user's name, and the image's uid has none.
+            identity=_IDENTITY,
             stop_flag=self._stop_flag,
         )
 

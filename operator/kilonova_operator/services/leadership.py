@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
+from kilonova_api.kube.errors import LeaseLost
 from kilonova_api.kube.lease import LeaseElector, TakenLease
 from kilonova_api.names import GROUP
 from kilonova_operator.domain.epoch import NotedTick, Term
@@ -103,7 +104,10 @@ class Leadership:
 
     def check(self, role: str) -> None:
         """Raise LeaseLost unless the role's Lease certainly is ours still."""
-        self._held[role].elector.check()
+        held = self._held.get(role)
+        if held is None:  # given back: the process is ending
+            raise LeaseLost(role, "it was given back")
+        held.elector.check()
 
     async def release(self) -> None:
         """Give all Leases back, so that a standby need not wait for their end."""
