@@ -51,9 +51,13 @@ class InvalidUrl(ImageFault):
 
 
 class ImageUnavailable(ImageFault):
-    """The image's server did not give the file."""
+    """The image's server did not give the file.
+
+    ``final``: the server's own word (404, 403), not a failure on the way.
+    """
 
     retryable: ClassVar[bool] = True
+    final: bool = False
 
 
 class ChecksumMismatch(ImageFault):

@@ -3,13 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from kilonova_agent.drivers.libvirt.driver import LibvirtDriver
 from kilonova_api.kube.clock import SystemClock
+from kilonova_lab.controlplane import ControlPlane
+from support.agent_lab import AgentLab, agent_lab
 from support.libvirt_host import LibvirtHost
+from support.operator_run import apply_crds
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +72,22 @@ async def driver(host: LibvirtHost) -> AsyncIterator[LibvirtDriver]:
     """A connected driver on the shared host."""
     async with running(make_driver(host)) as driver:
         yield driver
+
+
+@pytest.fixture
+async def idle_lab(
+    control_plane: ControlPlane, host: LibvirtHost, tmp_path: Path
+) -> AsyncIterator[AgentLab]:
+    """A host that the API server knows; no agent runs yet."""
+    async with agent_lab(control_plane, host, tmp_path) as lab:
+        await apply_crds(lab.kube)
+        await lab.make_host()
+        yield lab
+
+
+@pytest.fixture
+async def lab(idle_lab: AgentLab) -> AgentLab:
+    """A host whose agent runs and whose identity is accepted."""
+    idle_lab.start_agent()
+    await idle_lab.accept_host()
+    return idle_lab

@@ -1,0 +1,146 @@
+"""From what is known of the host to ``ComputeHost.status.agent``. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from kilonova_agent.drivers.base import Guest, HostInventory
+from kilonova_api.compute_host import AgentReport, CpuReport
+from kilonova_api.meta import Condition
+
+_BYTES_PER_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class HostIdentity:
+    """Who this host is."""
+
+    host_id: str
+    boot_id: str
+    node_uid: str
+    agent_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something wrong with the host; the type of a condition that is True."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostFindings:
+    """What was found. ``inventory`` and ``unknown`` are None while not readable."""
+
+    inventory: HostInventory | None
+    disk_bytes: int
+    unknown: tuple[Guest, ...] | None
+    troubles: tuple[Trouble, ...]
+
+
+def find_unknown(guests: Iterable[Guest], known: Iterable[str]) -> tuple[Guest, ...]:
+    """List the living guests that no Instance speaks of, ours or not."""
+    names = set(known)
+    return tuple(g for g in guests if not g.power.is_off and g.uuid not in names)
+
+
+def build_report(
+    identity: HostIdentity,
+    findings: HostFindings,
+    *,
+    last: AgentReport | None,
+    generation: int,
+    now: datetime,
+) -> AgentReport:
+    """Build the report; what cannot be read now stays as last reported."""
+    report = _start_from(identity, last)
+    changes: dict[str, object] = {
+        "disk_gib": findings.disk_bytes // _BYTES_PER_GIB,
+        "observed_generation": generation,
+        "conditions": tuple(_build_conditions(findings.troubles, last, now)),
+    }
+    if findings.inventory is not None:
+        changes |= _from_inventory(findings.inventory)
+    if findings.unknown is not None:
+        changes |= {
+            "unknown_domains": len(findings.unknown),
+            "unknown_vcpus": sum(guest.vcpus for guest in findings.unknown),
+            "unknown_memory_mib": sum(guest.memory_mib for guest in findings.unknown),
+        }
+    return report.model_copy(update=changes)
+
+
+def _start_from(identity: HostIdentity, last: AgentReport | None) -> AgentReport:
+    fresh = AgentReport(
+        host_id=identity.host_id,
+        boot_id=identity.boot_id,
+        node_uid=identity.node_uid,
+        agent_version=identity.agent_version,
+    )
+    if last is None or last.host_id != identity.host_id:
+        return fresh
+    kept = fresh.model_dump(include={"host_id", "boot_id", "node_uid", "agent_version"})
+    return last.model_copy(update=kept)
+
+
+def _from_inventory(inventory: HostInventory) -> dict[str, object]:
+    return {
+        "hypervisor_type": inventory.hypervisor_type,
+        "hypervisor_version": inventory.hypervisor_version,
+        "libvirt_version": inventory.libvirt_version,
+        "virt_type": inventory.virt_type,
+        "cpu": CpuReport(
+            arch=inventory.arch,
+            model=inventory.cpu_model,
+            vendor=inventory.cpu_vendor,
+            cores=inventory.cores,
+            features=inventory.cpu_features,
+        ),
+        "memory_mib": inventory.memory_mib,
+    }
+
+
+def _build_conditions(
+    troubles: tuple[Trouble, ...], last: AgentReport | None, now: datetime
+) -> Iterable[Condition]:
+    ready = not troubles
+    yield _build_condition(
+        last,
+        type_="Ready",
+        status="True" if ready else "False",
+        reason="Ready" if ready else troubles[0].type,
+        message="The host takes guests." if ready else troubles[0].message,
+        now=now,
+    )
+    for trouble in troubles:
+        yield _build_condition(
+            last,
+            type_=trouble.type,
+            status="True",
+            reason=trouble.type,
+            message=trouble.message,
+            now=now,
+        )
+
+
+def _build_condition(
+    last: AgentReport | None,
+    *,
+    type_: str,
+    status: Literal["True", "False"],
+    reason: str,
+    message: str,
+    now: datetime,
+) -> Condition:
+    conditions = last.conditions if last else ()
+    old = next((c for c in conditions if c.type == type_), None)
+    same = old is not None and old.status == status
+    return Condition(
+        type=type_,
+        status=status,
+        last_transition_time=old.last_transition_time if old and same else now,
+        reason=reason,
+        message=message,
+    )

@@ -1,0 +1,76 @@
+"""Writing ``Instance.status``: only what changed, one writer at a time a guest."""
+
+import asyncio
+import logging
+from weakref import WeakValueDictionary
+
+from kilonova_agent.domain.orders import OrderRecord
+from kilonova_agent.domain.status import Report, build_status
+from kilonova_api.instance import Instance, InstanceStatus
+from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.clock import Clock
+from kilonova_api.kube.errors import Conflict, NotFound
+from kilonova_api.names import AGENT_FIELD_MANAGER
+
+log = logging.getLogger(__name__)
+
+
+class StatusWriter:
+    """Applies statuses and remembers the last ones, which informers show late."""
+
+    def __init__(self, kube: KubeApi, clock: Clock, *, agent_version: str) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._agent_version = agent_version
+        self._last: dict[str, tuple[str, InstanceStatus]] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def write(
+        self, wanted: Instance, report: Report, record: OrderRecord | None
+    ) -> None:
+        """Write a report unless the status says so already.
+
+        An Instance that is gone or was replaced gets nothing: its successor is
+        reported by a reconcile of its own.
+        """
+        name = wanted.metadata.name
+        lock = self._locks.setdefault(name, asyncio.Lock())
+        async with lock:
+            last = self.get_last(wanted)
+            status = build_status(
+                wanted.model_copy(update={"status": last}),
+                report,
+                record=record,
+                agent_version=self._agent_version,
+                now=self._clock.utcnow().replace(microsecond=0),
+            )
+            if status == last:
+                return
+            try:
+                await self._apply(wanted, status)
+            except (NotFound, Conflict) as error:
+                log.info("status of %s is not written: %s", wanted.key, error)
+                return
+            self._last[name] = (wanted.metadata.uid, status)
+
+    def get_last(self, wanted: Instance) -> InstanceStatus:
+        """Give the newest status known: our last write, or what was read."""
+        uid, status = self._last.get(wanted.metadata.name, ("", wanted.status))
+        return status if uid == wanted.metadata.uid else wanted.status
+
+    def forget(self, name: str) -> None:
+        """Hear that the Instance is gone."""
+        self._last.pop(name, None)
+
+    async def _apply(self, wanted: Instance, status: InstanceStatus) -> None:
+        meta = wanted.metadata
+        await self._kube.apply_existing(
+            Instance.resource(),
+            {
+                "metadata": {"name": meta.name, "namespace": meta.namespace},
+                "status": status.wire(),
+            },
+            uid=meta.uid,
+            field_manager=AGENT_FIELD_MANAGER,
+            subresource="status",
+        )

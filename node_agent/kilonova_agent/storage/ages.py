@@ -1,0 +1,44 @@
+"""How long things have been lying around, on a clock that nobody can set.
+
+Ages grow with CLOCK_BOOTTIME only. They are kept in a file, so that restarts of
+the agent and reboots of the host do not begin them anew; the time a host was
+off is not counted.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from kilonova_agent.storage.durable import write_durably
+from kilonova_api.kube.clock import Clock
+
+
+class AgeBook:
+    """Ages in seconds by name, as of the last ``sweep``."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._ages = _read(path)
+        self._swept_at = clock.boottime()
+
+    def sweep(self, names: Iterable[str]) -> dict[str, float]:
+        """Let the time pass for these names; others are forgotten. Blocks."""
+        now = self._clock.boottime()
+        passed, self._swept_at = now - self._swept_at, now
+        before = self._ages
+        self._ages = {
+            name: before[name] + passed if name in before else 0.0 for name in names
+        }
+        if self._ages or before:
+            write_durably(self._path, orjson.dumps(self._ages))
+        return dict(self._ages)
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        data = orjson.loads(path.read_bytes())
+        return {str(name): float(age) for name, age in data.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}  # the ages begin anew: things stay longer, never shorter

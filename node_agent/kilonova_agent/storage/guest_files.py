@@ -1,0 +1,185 @@
+"""A guest's files on the host, and the bin that destroyed guests go to.
+
+::
+
+    instances/<uuid>/image            name of the base image its disk lies over
+    instances/<uuid>/disk.qcow2       root disk: the last disk to appear
+    instances/<uuid>/ephemeral.qcow2  second disk, if the flavor has one
+    instances/<uuid>/swap.raw         swap disk, if the flavor has one
+    instances/<uuid>/disk.config      config drive, made anew at each start
+    instances/<uuid>/console.log      what the guest said on its serial port
+    bin/<uuid>.<random>               the folder of a destroyed guest
+
+A disk is made under a temporary name and gets its own by a link, which fails
+where a disk is: nothing here can overwrite one.
+"""
+
+import asyncio
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from uuid import UUID
+
+from kilonova_agent.drivers.base import GuestDisk
+from kilonova_agent.storage.durable import (
+    link_once,
+    sync_directory,
+    write_durably,
+)
+from kilonova_agent.storage.images import qemu_img
+from kilonova_agent.storage.images.cache import CachedImage
+from kilonova_api.flavor import FlavorSize
+
+_GIB = 1024**3
+_MIB = 1024**2
+_TEMPORARY = ".building"
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFiles:
+    """Where one guest's files are."""
+
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        """The root disk."""
+        return self.folder / "disk.qcow2"
+
+    @property
+    def ephemeral(self) -> Path:
+        """The second disk."""
+        return self.folder / "ephemeral.qcow2"
+
+    @property
+    def swap(self) -> Path:
+        """The swap disk."""
+        return self.folder / "swap.raw"
+
+    @property
+    def config_drive(self) -> Path:
+        """The config drive."""
+        return self.folder / "disk.config"
+
+    @property
+    def console_log(self) -> Path:
+        """The serial console's log."""
+        return self.folder / "console.log"
+
+    @property
+    def image_note(self) -> Path:
+        """The file that names the base image."""
+        return self.folder / "image"
+
+    def list_disks(self) -> tuple[GuestDisk, ...]:
+        """List the disks that are there, in the guest's order. Blocks."""
+        disks = [GuestDisk(self.root, "qcow2")]
+        if self.ephemeral.exists():
+            disks.append(GuestDisk(self.ephemeral, "qcow2"))
+        if self.swap.exists():
+            disks.append(GuestDisk(self.swap, "raw"))
+        return tuple(disks)
+
+
+class GuestStore:
+    """All guests' files under the state directory. Methods that are sync block."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._instances = state_dir / "instances"
+        self._bin = state_dir / "bin"
+        for folder in (self._instances, self._bin):
+            # QEMU runs as another user and must get through to its files.
+            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+
+    def of(self, uuid: str) -> GuestFiles:
+        """Return a guest's files; ValueError when the uuid is none."""
+        if str(UUID(uuid)) != uuid:
+            raise ValueError(f"{uuid!r} is not a uuid in its usual spelling")
+        return GuestFiles(self._instances / uuid)
+
+    async def build_disks(
+        self, files: GuestFiles, image: CachedImage, flavor: FlavorSize
+    ) -> None:
+        """Build the disks that are missing; the root disk comes last.
+
+        Raises:
+            DiskFull: there is no room.
+        """
+        await asyncio.to_thread(_prepare, files, image.name)
+        if flavor.ephemeral_gib and not files.ephemeral.exists():
+            temporary = _temporary(files.ephemeral)
+            size = flavor.ephemeral_gib * _GIB
+            await qemu_img.create_empty(temporary, virtual_bytes=size)
+            await asyncio.to_thread(link_once, temporary, files.ephemeral)
+        if flavor.swap_mib and not files.swap.exists():
+            await _build_swap(files.swap, flavor.swap_mib * _MIB)
+        if not files.root.exists():
+            temporary = _temporary(files.root)
+            await qemu_img.create_overlay(
+                temporary,
+                base=image.path,
+                base_format=image.format,
+                virtual_bytes=flavor.root_gib * _GIB or image.virtual_bytes,
+            )
+            await asyncio.to_thread(link_once, temporary, files.root)
+
+    def bin(self, uuid: str) -> None:
+        """Move a guest's files to the bin; what never became a disk just goes."""
+        folder = self.of(uuid).folder
+        if not folder.exists():
+            return
+        if GuestFiles(folder).root.exists():
+            folder.rename(self._bin / f"{uuid}.{token_hex(4)}")
+            sync_directory(self._bin)
+        else:
+            shutil.rmtree(folder)
+        sync_directory(self._instances)
+
+    def list_binned(self) -> list[str]:
+        """List the entries of the bin."""
+        return sorted(path.name for path in self._bin.iterdir())
+
+    def remove_binned(self, entry: str) -> None:
+        """Remove one entry of the bin for good."""
+        shutil.rmtree(self._bin / entry)
+
+    def list_used_images(self) -> set[str] | None:
+        """List the base images that disks lie over; None when that is unknown."""
+        used: set[str] = set()
+        for parent in (self._instances, self._bin):
+            for folder in parent.iterdir():
+                try:
+                    used.add((folder / "image").read_text().strip())
+                except FileNotFoundError:
+                    if (folder / "disk.qcow2").exists():
+                        return None
+                except NotADirectoryError:
+                    continue
+        return used
+
+
+def _prepare(files: GuestFiles, image_name: str) -> None:
+    """Make the folder, name the base in it, clear what a crash left half-made."""
+    files.folder.mkdir(mode=0o711, exist_ok=True)
+    for left in files.folder.glob(f"*{_TEMPORARY}"):
+        left.unlink()
+    if not files.root.exists():
+        write_durably(files.image_note, image_name.encode())
+
+
+async def _build_swap(path: Path, size: int) -> None:
+    temporary = _temporary(path)
+    await asyncio.to_thread(_make_sparse, temporary, size)
+    await qemu_img.run_program("mkswap", "--label", "swap1", str(temporary))
+    await asyncio.to_thread(link_once, temporary, path)
+
+
+def _make_sparse(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        file.truncate(size)
+    path.chmod(0o600)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{token_hex(4)}{_TEMPORARY}")

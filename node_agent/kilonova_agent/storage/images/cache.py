@@ -1,0 +1,265 @@
+"""The image cache: each image is downloaded and judged once for all its guests.
+
+::
+
+    images/<name>.part, .part.json   being downloaded, or broken off
+    images/<name>.json               what is known of the image
+    images/<name>                    complete and sound: the last file to appear
+
+The name is a hash of URL, checksum and format: whoever knows only a checksum
+cannot use what others downloaded.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+import orjson
+
+from kilonova_agent.domain.faults import (
+    ChecksumMismatch,
+    GuestFault,
+    ImageUnavailable,
+)
+from kilonova_agent.storage.durable import sync_directory, write_durably
+from kilonova_agent.storage.images import qemu_img
+from kilonova_agent.storage.images.download import Download, note_path
+from kilonova_agent.storage.images.image_file import (
+    HEAD_BYTES,
+    TAIL_BYTES,
+    FileEnds,
+    check_file,
+)
+from kilonova_api.image import ImageFile
+from kilonova_api.kube.backoff import Backoff
+from kilonova_api.kube.clock import Clock
+
+log = logging.getLogger(__name__)
+
+PARALLEL_DOWNLOADS = 3
+_HASH_CHUNK_BYTES = 4 * 1024 * 1024
+# A server that is away may be back soon; a file that is wrong stays wrong for long.
+_UNAVAILABLE_PAUSES = Backoff(first_seconds=15.0, most_seconds=300.0)
+_WRONG_PAUSES = Backoff(first_seconds=120.0, most_seconds=1800.0)
+
+
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """A complete, sound, read-only image."""
+
+    name: str
+    path: Path
+    format: Literal["qcow2", "raw"]
+    virtual_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    fault: GuestFault
+    failures: int
+    retry_at: float
+
+
+class ImageDownloading(Exception):
+    """The image is on its way; the waiter will be called."""
+
+
+class ImageFailed(Exception):
+    """The image could not be had; it is tried again after ``retry_seconds``."""
+
+    def __init__(self, fault: GuestFault, retry_seconds: float) -> None:
+        self.fault = fault
+        self.retry_seconds = retry_seconds
+        super().__init__(str(fault))
+
+
+def image_name(image: ImageFile) -> str:
+    """Return the name of an image's file in the cache."""
+    text = f"{image.url}\0{image.checksum}\0{image.format}"
+    return f"{hashlib.sha256(text.encode()).hexdigest()[:40]}.{image.format}"
+
+
+class ImageCache:
+    """Images by what their Instances say of them."""
+
+    def __init__(
+        self, folder: Path, download: Download, *, clock: Clock, random: Random
+    ) -> None:
+        self._folder = folder
+        self._download = download
+        self._clock = clock
+        self._random = random
+        self._flights: dict[str, asyncio.Task[None]] = {}
+        self._waiters: dict[str, set[str]] = {}
+        self._on_done: Callable[[str], None] = lambda _: None
+        self._failures: dict[str, _Failure] = {}
+        self._pins: dict[str, int] = {}
+        self._slots = asyncio.Semaphore(PARALLEL_DOWNLOADS)
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+
+    def on_done(self, handler: Callable[[str], None]) -> None:
+        """Call ``handler`` with each waiter when its image came, or failed."""
+        self._on_done = handler
+
+    def get(self, image: ImageFile, *, waiter: str) -> CachedImage:
+        """Give the image if it is here; otherwise see that it comes.
+
+        Raises:
+            ImageDownloading: it is on its way.
+            ImageFailed: the last attempt failed, and the next is not due yet.
+        """
+        name = image_name(image)
+        cached = self._find(name, image)
+        if cached is not None:
+            return cached
+        failure = self._failures.get(name)
+        if failure is not None and name not in self._flights:
+            left = failure.retry_at - self._clock.boottime()
+            if left > 0:
+                raise ImageFailed(failure.fault, left)
+        self._waiters.setdefault(name, set()).add(waiter)
+        if name not in self._flights:
+            self._flights[name] = asyncio.create_task(self._fetch(name, image))
+        raise ImageDownloading(name)
+
+    @contextlib.contextmanager
+    def pinned(self, name: str) -> Iterator[None]:
+        """Keep an image from being removed while an overlay is made on it."""
+        self._pins[name] = self._pins.get(name, 0) + 1
+        try:
+            yield
+        finally:
+            self._pins[name] -= 1
+            if not self._pins[name]:
+                del self._pins[name]
+
+    def list_removable(self) -> list[str]:
+        """List the names of files that no download and no build holds."""
+        busy = self._flights.keys() | self._pins.keys()
+        names = {
+            path.name.removesuffix(".json").removesuffix(".part")
+            for path in self._folder.iterdir()
+        }
+        return sorted(names - busy)
+
+    def remove(self, name: str) -> None:
+        """Remove an image and what is left of its downloads."""
+        if name in self._flights or name in self._pins:
+            return
+        part = self._folder / f"{name}.part"
+        for path in (self._folder / name, part, note_path(part), self._info_path(name)):
+            path.unlink(missing_ok=True)
+        self._failures.pop(name, None)
+
+    async def close(self) -> None:
+        """End all downloads; what they have so far stays."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
+
+    def _find(self, name: str, image: ImageFile) -> CachedImage | None:
+        path = self._folder / name
+        if not path.exists():
+            return None
+        try:
+            virtual_bytes = int(
+                orjson.loads(self._info_path(name).read_bytes())["virtualBytes"]
+            )
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return CachedImage(name, path, image.format, virtual_bytes)
+
+    async def _fetch(self, name: str, image: ImageFile) -> None:
+        """Download and judge; whoever waits is told in any case."""
+        try:
+            async with self._slots:
+                await self._fetch_and_check(name, image)
+        except GuestFault as fault:
+            self._note_failure(name, fault)
+        except OSError as error:
+            self._note_failure(name, ImageUnavailable(f"the host failed: {error}"))
+        else:
+            self._failures.pop(name, None)
+        finally:
+            del self._flights[name]
+            for waiter in self._waiters.pop(name, ()):
+                self._on_done(waiter)
+
+    async def _fetch_and_check(self, name: str, image: ImageFile) -> None:
+        part = self._folder / f"{name}.part"
+        resumed = part.exists()
+        await self._download.run(image.url, part)
+        try:
+            await asyncio.to_thread(_check_checksum, part, image.checksum)
+        except ChecksumMismatch:
+            await asyncio.to_thread(_forget_part, part)
+            if not resumed:
+                raise
+            # The half from before may be to blame: once more from the start.
+            log.info("image %s: wrong checksum after resuming, again from 0", name)
+            await self._download.run(image.url, part)
+            await asyncio.to_thread(_check_checksum, part, image.checksum)
+        try:
+            ends = await asyncio.to_thread(_read_ends, part)
+            check_file(ends, image.format)
+            info = await qemu_img.read_info(part, image.format)
+        except GuestFault:
+            await asyncio.to_thread(_forget_part, part)
+            raise
+        await asyncio.to_thread(self._finish, name, part, info.virtual_bytes)
+        log.info("image %s is complete", name)
+
+    def _finish(self, name: str, part: Path, virtual_bytes: int) -> None:
+        content = orjson.dumps({"virtualBytes": virtual_bytes})
+        write_durably(self._info_path(name), content)
+        # Guests' processes read it, whoever they run as; nobody writes it.
+        part.chmod(0o444)
+        part.rename(self._folder / name)
+        note_path(part).unlink(missing_ok=True)
+        sync_directory(self._folder)
+
+    def _info_path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _note_failure(self, name: str, fault: GuestFault) -> None:
+        before = self._failures.get(name)
+        failures = before.failures + 1 if before else 1
+        away = isinstance(fault, ImageUnavailable)
+        pauses = _UNAVAILABLE_PAUSES if away else _WRONG_PAUSES
+        pause = pauses.delay(failures, self._random)
+        log.warning("image %s: %s: %s", name, fault.reason, fault.message)
+        self._failures[name] = _Failure(fault, failures, self._clock.boottime() + pause)
+
+
+def _check_checksum(path: Path, checksum: str) -> None:
+    algorithm, _, wanted = checksum.partition(":")
+    digest = hashlib.new(algorithm)
+    with path.open("rb") as file:
+        while chunk := file.read(_HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    found = digest.hexdigest()
+    if found != wanted:
+        raise ChecksumMismatch(
+            f"the image file has {algorithm} {found}, and {wanted} is wanted. Correct "
+            "the checksum in a new image, or put the right file at its URL."
+        )
+
+
+def _read_ends(path: Path) -> FileEnds:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        size = path.stat().st_size
+        file.seek(max(0, size - TAIL_BYTES))
+        return FileEnds(head, file.read(TAIL_BYTES))
+
+
+def _forget_part(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    note_path(part).unlink(missing_ok=True)
