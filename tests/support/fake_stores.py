@@ -116,23 +116,30 @@ class FakeApiStore(FakeEpochStore):
 
     @property
     def _cells(self) -> dict[str, CellMapping]:
-        return self._table("cells")
+        table: dict[str, CellMapping] = self.database.rows.setdefault("cells", {})
+        return table
 
     @property
     def _hosts(self) -> dict[str, str]:
-        return self._table("hosts")
+        table: dict[str, str] = self.database.rows.setdefault("hosts", {})
+        return table
 
     @property
     def inventories(self) -> dict[str, Mapping[str, Inventory]]:
-        return self._table("inventories")
+        table: dict[str, Mapping[str, Inventory]] = self.database.rows.setdefault(
+            "inventories", {}
+        )
+        return table
 
     @property
     def networks(self) -> dict[str, NetworkRange]:
-        return self._table("networks")
+        table: dict[str, NetworkRange] = self.database.rows.setdefault("networks", {})
+        return table
 
     @property
     def used_addresses(self) -> dict[str, int]:
-        return self._table("used_addresses")
+        table: dict[str, int] = self.database.rows.setdefault("used_addresses", {})
+        return table
 
     @property
     def restored(self) -> list[WitnessedClaim]:
@@ -221,6 +228,3 @@ class FakeApiStore(FakeEpochStore):
     async def read_store_version(self) -> int:
         self._reach()
         return int(self.database.rows.get("store_version", 0))
-
-    def _table(self, name: str) -> Any:
-        return self.database.rows.setdefault(name, {})

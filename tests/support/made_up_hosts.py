@@ -1,10 +1,11 @@
 """Nodes, agents' reports and heartbeats without machines behind them."""
 
+from contextlib import suppress
 from typing import Any
 
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.kube.api import KubeApi
-from kilonova_api.kube.errors import AlreadyExists
+from kilonova_api.kube.errors import AlreadyExists, Conflict, NotFound
 from kilonova_api.kube.resources import LEASE, NODE, KubeObject
 from kilonova_api.names import HYPERVISOR_LABEL, host_namespace
 
@@ -81,3 +82,12 @@ async def find_host(kube: KubeApi, name: str) -> ComputeHost | None:
     """Read a ComputeHost."""
     found = await kube.find(ComputeHost.resource(), None, name)
     return None if found is None else ComputeHost.model_validate(found)
+
+
+async def clear_hosts(kube: KubeApi) -> None:
+    """Remove all Nodes and ComputeHosts, so that the next test sees only its own."""
+    for resource in (NODE, ComputeHost.resource()):
+        for obj in (await kube.list(resource)).items:
+            metadata = obj["metadata"]
+            with suppress(NotFound, Conflict):
+                await kube.delete(resource, None, metadata["name"], uid=metadata["uid"])

@@ -1,5 +1,6 @@
 """The operator in this process, against a real API server."""
 
+import argparse
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -16,11 +17,17 @@ from kilonova_api.kube.config import load_kubeconfig
 from kilonova_api.kube.connection import Connection
 from kilonova_api.kube.errors import AlreadyExists
 from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
+from kilonova_operator import manage
 from kilonova_operator.context import Stores
 from kilonova_operator.domain.epoch import Owner
-from kilonova_operator.process.parts import Parts
+from kilonova_operator.process.databases import open_stores
+from kilonova_operator.process.parts import Parts, StoresOpener
 from kilonova_operator.process.run import OperatorProcess
 from kilonova_operator.services.crds import CrdCheck, HalfUpgraded
+from kilonova_operator.services.servers.wiring import (
+    build_cell_controllers,
+    build_super_controllers,
+)
 from kilonova_operator.settings import Settings
 from support.fake_stores import FakeApiStore, FakeCellStore, FakeDatabase
 
@@ -70,8 +77,8 @@ async def apply_crds(kube: KubeApi, *, but_not: frozenset[str] = frozenset()) ->
 
 
 @dataclass
-class Databases:
-    """Databases in memory that outlive operators."""
+class MemoryDatabases:
+    """Databases in memory that outlive operators, and can be away."""
 
     api: FakeDatabase = field(default_factory=lambda: FakeDatabase("api", "db-api"))
     cell0: FakeDatabase = field(default_factory=lambda: FakeDatabase("cell0", "db-0"))
@@ -84,7 +91,9 @@ class Databases:
             "cell0": FakeCellStore(self.cell0),
             "cell1": FakeCellStore(self.cell1),
         }
-        return Stores(api=api, cells=cells, revisions={"cell0": "0001", "cell1": "0001"})
+        return Stores(
+            api=api, cells=cells, revisions={"cell0": "0001", "cell1": "0001"}
+        )
 
     def set_available(self, available: bool) -> None:  # noqa: FBT001
         for database in (self.api, self.cell0, self.cell1):
@@ -98,6 +107,7 @@ class RunningOperator:
     process: OperatorProcess
     stop: asyncio.Event
     task: asyncio.Task[None]
+    may_fail: bool = False
 
     async def wait_holding(self) -> None:
         await until(
@@ -127,21 +137,28 @@ class OperatorLab:
     kube: KubeApi
     connection: Connection
     settings: dict[str, Any]
-    databases: Databases = field(default_factory=Databases)
+    open_stores: StoresOpener = open_stores
+    """Real SQLite files unless a test puts in others."""
+    with_servers: bool = False
     _running: list[RunningOperator] = field(default_factory=list)
 
     def start(self, name: str = "operator-0", **settings: Any) -> RunningOperator:
         parts = Parts(
-            kube=self.kube, connection=self.connection, open_stores=self.databases.open
+            kube=self.kube,
+            connection=self.connection,
+            open_stores=self.open_stores,
+            super_controllers=(build_super_controllers,) if self.with_servers else (),
+            cell_controllers=(build_cell_controllers,) if self.with_servers else (),
         )
-        process = OperatorProcess(
-            Settings(pod_name=name, **(self.settings | settings)), parts
-        )
+        process = OperatorProcess(self.build_settings(pod_name=name, **settings), parts)
         stop = asyncio.Event()
         task = asyncio.create_task(process.run(stop))
         running = RunningOperator(process, stop, task)
         self._running.append(running)
         return running
+
+    def build_settings(self, **settings: Any) -> Settings:
+        return Settings(**(self.settings | settings))
 
     async def lead(self, name: str = "operator-0", **settings: Any) -> RunningOperator:
         running = self.start(name, **settings)
@@ -149,13 +166,26 @@ class OperatorLab:
         return running
 
     async def close(self) -> None:
-        for running in self._running:
-            running.stop.set()
-        await asyncio.gather(*(r.task for r in self._running), return_exceptions=True)
+        """End all; one that ended by itself fails the test that did not await it."""
+        running, self._running = self._running, []
+        for one in running:
+            one.stop.set()
+        await asyncio.gather(*(one.task for one in running), return_exceptions=True)
+        for one in running:
+            if not one.task.cancelled() and not one.may_fail:
+                one.task.result()
+
+
+def sync_databases(settings: Settings) -> None:
+    """Make and migrate the databases, as the init container does."""
+    asked = argparse.Namespace(database=None, wait_seconds=0)
+    assert manage.sync(settings, asked, lambda _: None) == manage.OK
 
 
 @asynccontextmanager
-async def operator_lab(kubeconfig: Path, namespace: str) -> AsyncIterator[OperatorLab]:
+async def operator_lab(
+    kubeconfig: Path, namespace: str, folder: Path
+) -> AsyncIterator[OperatorLab]:
     """Give a lab whose operators live in ``namespace``; all end with it."""
     connection = await load_kubeconfig(kubeconfig, clock=SystemClock())
     async with KubeClient(connection) as kube:
@@ -166,13 +196,15 @@ async def operator_lab(kubeconfig: Path, namespace: str) -> AsyncIterator[Operat
             connection,
             {
                 "namespace": namespace,
+                "data_dir": folder,
                 "http_host": "127.0.0.1",
                 "http_port": 0,
-                "lease_seconds": 3,
+                "lease_seconds": 9,
                 "drain_seconds": 8,
                 "count_interval_seconds": 1,
             },
         )
+        sync_databases(lab.build_settings())
         try:
             yield lab
         finally:

@@ -76,29 +76,32 @@ class HeartbeatJudge:
 
     def judge(self, hosts_of_cell: frozenset[str]) -> frozenset[str]:
         """Call down who was silent too long; return those whose state changed."""
-        known = {host: self._hosts[host] for host in hosts_of_cell & set(self._hosts)}
-        silent = {
-            host
-            for host, heard in known.items()
-            if heard.silent_seconds >= self.settings.down_seconds
-        }
-        if self.braked(len(silent), len(known)):
+        if self.brakes(hosts_of_cell):
             return frozenset()
-        changed = frozenset(host for host in silent if known[host].state != "Down")
-        for host in changed:
-            known[host].state = "Down"
-        return changed
-
-    def silent_hosts(self, hosts_of_cell: frozenset[str]) -> int:
-        """Count the cell's hosts that have been silent too long."""
-        return sum(
-            self._hosts[host].silent_seconds >= self.settings.down_seconds
-            for host in hosts_of_cell & set(self._hosts)
+        down = frozenset(
+            host
+            for host, heard in self._still_up(hosts_of_cell).items()
+            if heard.silent_seconds >= self.settings.down_seconds
         )
+        for host in down:
+            self._hosts[host].state = "Down"
+        return down
 
-    def braked(self, silent: int, hosts: int) -> bool:
-        """Tell whether so many are silent that the observer is to be doubted."""
+    def brakes(self, hosts_of_cell: frozenset[str]) -> bool:
+        """Tell whether so many are silent at once that we are to be doubted.
+
+        Those long down count neither way. Silence counts from half of the time
+        on: when the first host's time is over, all that fell silent with it are
+        beyond that, though their heartbeats came at different moments.
+        """
+        judged = self._still_up(hosts_of_cell).values()
+        half = self.settings.down_seconds / 2
+        silent = sum(heard.silent_seconds >= half for heard in judged)
         return (
             silent >= _FEWEST_FOR_BRAKE
-            and silent * 100 > hosts * self.settings.silent_hosts_percent
+            and silent * 100 > len(judged) * self.settings.silent_hosts_percent
         )
+
+    def _still_up(self, hosts: frozenset[str]) -> dict[str, _Heard]:
+        known = {host: self._hosts[host] for host in hosts & set(self._hosts)}
+        return {host: heard for host, heard in known.items() if heard.state != "Down"}

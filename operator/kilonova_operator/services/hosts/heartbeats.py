@@ -83,18 +83,16 @@ class HeartbeatMonitor:
             self._note_brake(cell, hosts)
 
     def _note_brake(self, cell: str, hosts: frozenset[str]) -> None:
-        silent = self.judge.silent_hosts(hosts)
-        braked = self.judge.braked(silent, len(hosts))
+        braked = self.judge.brakes(hosts)
         if braked == (cell in self._braked_cells):
             return
         self._braked_cells ^= {cell}
         self.on_brake(cell)
         if braked:
             logger.warning(
-                "cell %s: %d of %d hosts are silent at once: none of them is called "
-                "down. Look at the network between hosts and API server.",
+                "cell %s: too many of its %d hosts are silent at once: none of them "
+                "is called down. Look at the network between hosts and API server.",
                 cell,
-                silent,
                 len(hosts),
             )
 
