@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -107,10 +108,12 @@ class Transport:
         headers = {} if proof is None else {"Authorization": proof}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
-        url = URL(self._connection.server + request.path, encoded=True)
+        url = self._connection.server + request.path
+        if request.query:
+            url = f"{url}?{urlencode(request.query)}"
         response = await self._get_session().request(
             request.method,
-            url.with_query(request.query) if request.query else url,
+            URL(url, encoded=True),
             data=request.body,
             headers=headers,
             timeout=limits,
