@@ -38,6 +38,8 @@ def _call(
     module = [sys.executable, "-m", "kilonova_lab.machine"]
     environment = {
         "PATH": build_path(),
+        # Root must not leave compiled files in the user's checkout.
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
     }
     argv = [*module, action, f"--id={lab_id}", *options]

@@ -6,6 +6,8 @@ power cut; ``reinstall`` gives it a new one under the old name.
 
 from __future__ import annotations
 
+import grp
+import pwd
 import shutil
 import sys
 from collections.abc import Mapping, Sequence, Set
@@ -88,12 +90,15 @@ class Node:
             "kubernetes/kubelet.json": nodefiles.build_kubelet_config(
                 dns=context.plan.dns_service
             ),
-            "containerd/config.toml": nodefiles.build_containerd_config(),
+            "containerd/config.toml": nodefiles.build_containerd_config(
+                owner=context.owner
+            ),
             "cni/net.d/10-lab.conflist": nodefiles.build_cni_config(self.pods),
         }
         libvirt = nodefiles.build_libvirt_files(
             address=self.ip,
             host_uuid=nodefiles.build_host_uuid(context.lab_id, self.name),
+            group=grp.getgrgid(pwd.getpwuid(context.owner).pw_gid).gr_name,
         )
         staged = str(STAGED_LIBVIRT).removeprefix("/etc/")
         files.update({f"{staged}/{name}": text for name, text in libvirt.items()})

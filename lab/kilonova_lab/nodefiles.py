@@ -24,8 +24,8 @@ _UNUSED_CONTAINERD_PLUGINS = (
 )
 
 
-def build_containerd_config() -> str:
-    """Return containerd's configuration.
+def build_containerd_config(*, owner: int) -> str:
+    """Return containerd's configuration; its owner may import images into it.
 
     The lab has no CAP_SYS_RESOURCE (OOM scores cannot be lowered) and no
     AppArmor of its own.
@@ -36,6 +36,7 @@ state = "/run/containerd"
 disabled_plugins = {json.dumps(_UNUSED_CONTAINERD_PLUGINS)}
 [grpc]
   address = "/run/containerd/containerd.sock"
+  uid = {owner}
 [plugins.'io.containerd.nri.v1.nri']
   disable = true
 [plugins.'io.containerd.cri.v1.images']
@@ -135,8 +136,12 @@ def build_host_uuid(lab_id: str, name: str) -> str:
     return str(uuid.uuid5(_HOST_ID_SPACE, f"{lab_id}/{name}"))
 
 
-def build_libvirt_files(*, address: IPv4Address, host_uuid: str) -> dict[str, str]:
+def build_libvirt_files(
+    *, address: IPv4Address, host_uuid: str, group: str
+) -> dict[str, str]:
     """Return libvirt's files under /etc/libvirt, by path.
+
+    ``group`` is that of the lab's owner, whose tests talk to the socket.
 
     TCP without authentication is for live migration between the lab's nodes and
     reaches nobody else. QEMU's own output goes to plain files, so that a guest
@@ -150,8 +155,8 @@ listen_addr = "{address}"
 auth_tcp = "none"
 auth_unix_ro = "none"
 auth_unix_rw = "none"
-unix_sock_group = "root"
-unix_sock_rw_perms = "0700"
+unix_sock_group = "{group}"
+unix_sock_rw_perms = "0770"
 host_uuid = "{host_uuid}"
 log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
 """,

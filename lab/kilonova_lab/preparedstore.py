@@ -10,6 +10,7 @@ are copied.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,4 +105,5 @@ disabled_plugins = ["io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime
   "io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
 [grpc]
   address = "{socket}"
+  uid = {os.getuid()}
 """

@@ -98,7 +98,8 @@ class Supervisor:
         known = self._programs.get(name)
         if known is not None and known.process.returncode is None:
             raise RuntimeError(f"{name} runs already with pid {known.process.pid}")
-        log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.fchmod(log, 0o644)
         try:
             process = await asyncio.create_subprocess_exec(
                 *request["argv"],
