@@ -6,6 +6,7 @@ import binascii
 import contextlib
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import orjson
 from kilonova_agent.agent import Agent, StateDirInUse
 from kilonova_agent.drivers.libvirt.domain_xml import GuestCpu
 from kilonova_agent.drivers.libvirt.driver import LibvirtDriver
+from kilonova_agent.guest_view import run_guest_command
 from kilonova_agent.logs import set_up_logs
 from kilonova_agent.services.canary import Canary
 from kilonova_agent.services.host_token import HostToken
@@ -41,8 +43,10 @@ class _Identity:
 
 
 def main() -> None:
-    """Run the agent until SIGTERM."""
+    """Run the agent until SIGTERM, or show one guest (``guest VERB UUID``)."""
     settings = AgentSettings()
+    if run_guest_command(sys.argv[1:], settings):
+        return
     set_up_logs(settings.log_level, settings.log_format)
     raise SystemExit(asyncio.run(_main(settings)))
 

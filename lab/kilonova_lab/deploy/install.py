@@ -9,8 +9,9 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from kilonova_lab.deploy.kubectl import Kubectl
-from kilonova_lab.deploy.progress import Progress
+from kilonova_lab.deploy.waiting import Awaited, wait_for
 from kilonova_lab.folders import REPOSITORY
+from kilonova_lab.stopwatch import Stopwatch
 
 NAMESPACE = "kilonova-system"
 RELEASE = "kilonova"
@@ -33,18 +34,18 @@ class Installation:
     hosts: Sequence[str] = ()
 
 
-def install(kubectl: Kubectl, wanted: Installation, progress: Progress) -> None:
+def install(kubectl: Kubectl, wanted: Installation, watch: Stopwatch) -> None:
     """Install or upgrade Kilonova, and wait until its hosts are Up.
 
     Raises:
         CommandFailed: helm refused; its text says why.
         NotReady: the pods or the hosts did not become ready in time.
     """
-    progress.say("installing the charts kilonova-crds and kilonova")
+    watch.report("installing the charts kilonova-crds and kilonova")
     _upgrade(kubectl, "kilonova-crds", {})
     _upgrade(kubectl, RELEASE, merge(build_image_values(wanted.images), wanted.values))
     for host in wanted.hosts:
-        wait_for_host(kubectl, host, progress)
+        wait_for_host(kubectl, host, watch)
 
 
 def _upgrade(kubectl: Kubectl, chart: str, values: Mapping[str, Any]) -> None:
@@ -59,7 +60,7 @@ def _upgrade(kubectl: Kubectl, chart: str, values: Mapping[str, Any]) -> None:
         )
 
 
-def wait_for_host(kubectl: Kubectl, host: str, progress: Progress) -> None:
+def wait_for_host(kubectl: Kubectl, host: str, watch: Stopwatch) -> None:
     """Wait until a ComputeHost is Up and takes Servers."""
 
     def look() -> bool | None:
@@ -71,8 +72,8 @@ def wait_for_host(kubectl: Kubectl, host: str, progress: Progress) -> None:
         status = (kubectl.find("computehosts", host) or {}).get("status", {})
         return describe_conditions(status) or "no ComputeHost yet"
 
-    progress.wait(f"host {host}", look, seconds=_HOST_SECONDS, explain=explain)
-    progress.say(f"host {host} is Up")
+    wait_for(Awaited(f"host {host}", _HOST_SECONDS, explain), look, watch)
+    watch.report(f"host {host} is Up")
 
 
 def describe_conditions(status: Mapping[str, Any]) -> str:

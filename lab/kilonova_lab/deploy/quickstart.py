@@ -12,9 +12,10 @@ import yaml
 
 from kilonova_lab.deploy.install import NAMESPACE, describe_conditions
 from kilonova_lab.deploy.kubectl import Kubectl
-from kilonova_lab.deploy.progress import Progress
+from kilonova_lab.deploy.waiting import Awaited, wait_for
 from kilonova_lab.errors import CommandFailed
 from kilonova_lab.folders import REPOSITORY
+from kilonova_lab.stopwatch import Stopwatch
 
 EXAMPLE = REPOSITORY / "examples" / "quickstart"
 EXAMPLE_NAMESPACE = "quickstart"
@@ -47,13 +48,13 @@ def read_example(image: GuestFile) -> Iterator[dict[str, Any]]:
             yield document
 
 
-def apply_example(kubectl: Kubectl, image: GuestFile, progress: Progress) -> None:
+def apply_example(kubectl: Kubectl, image: GuestFile, watch: Stopwatch) -> None:
     """Apply the example and wait until its Server is Ready.
 
     Raises:
         NotReady: it was not; carries what the Server's conditions said.
     """
-    progress.say(f"applying {EXAMPLE.relative_to(REPOSITORY)}")
+    watch.report(f"applying {EXAMPLE.relative_to(REPOSITORY)}")
     namespace, *others = read_example(image)
     kubectl.apply(namespace)
     kubectl.apply(*others)
@@ -74,8 +75,8 @@ def apply_example(kubectl: Kubectl, image: GuestFile, progress: Progress) -> Non
         return " ".join(word for word in words if word)
 
     what = f"server {EXAMPLE_NAMESPACE}/{EXAMPLE_SERVER}"
-    progress.wait(what, ready, seconds=_SERVER_SECONDS, explain=explain)
-    progress.say(f"{what} is Ready")
+    wait_for(Awaited(what, _SERVER_SECONDS, explain), ready, watch)
+    watch.report(f"{what} is Ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class GuestView:
         return self.kubectl.run("exec", "-n", NAMESPACE, pods, "--", *guest)
 
 
-def show_example(kubectl: Kubectl, picture: Path, progress: Progress) -> str:
+def show_example(kubectl: Kubectl, picture: Path, watch: Stopwatch) -> str:
     """Wait for the guest's own word and return what a person wants to see.
 
     That is the Server's table row, its address, the end of its serial console
@@ -127,8 +128,8 @@ def show_example(kubectl: Kubectl, picture: Path, progress: Progress) -> str:
             return None
         return console if _GUEST_READY in console else None
 
-    console = progress.wait("the guest's console", ready, seconds=_GUEST_SECONDS)
-    progress.say("the guest says that it is ready")
+    console = wait_for(Awaited("the guest's console", _GUEST_SECONDS), ready, watch)
+    watch.report("the guest says that it is ready")
     view.take_screenshot(picture)
     table = kubectl.run(
         *("get", "servers", EXAMPLE_SERVER, "-n", EXAMPLE_NAMESPACE, "-o", "wide")

@@ -1,0 +1,115 @@
+"""``make up``: a cluster, Kilonova on it, and an example Server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kilonova_lab.choose import start_target
+from kilonova_lab.cluster import Cluster
+from kilonova_lab.deploy.install import Installation, install
+from kilonova_lab.deploy.kubectl import Kubectl
+from kilonova_lab.deploy.quickstart import GuestFile, apply_example, show_example
+from kilonova_lab.folders import build_user_state_folder
+from kilonova_lab.images import BuiltImage, build_images
+from kilonova_lab.images import Target as ImageTarget
+from kilonova_lab.images.server import (
+    build_guest_url,
+    build_objects,
+    ensure_image_server,
+)
+from kilonova_lab.stopwatch import Stopwatch
+from kilonova_lab.target import Target
+
+_SQLITE_FOLDER = "/var/lib/kilonova-operator"
+_OPERATOR_UID = 65532
+_LIBVIRT_LABEL = "kilonova.dev/lab-libvirt"
+_NODE_LABEL = "kilonova.dev/lab-node"
+_SERVICES = "10.96.0.0/16"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """Kilonova on a cluster: how to talk to it, and the image it serves."""
+
+    target: Target
+    kubectl: Kubectl
+    image: GuestFile
+
+
+def deploy(target: Target, watch: Stopwatch) -> Deployed:
+    """Build the images, put them on the cluster, install the charts.
+
+    Raises:
+        LabError: something could not be built, installed, or was not ready in
+            time; says what.
+    """
+    images = build_images(progress=watch.report)
+    server, guest = ensure_image_server(progress=watch.report)
+    archives = [image.archive for image in (*images.values(), server)]
+    target.import_images(archives)
+    watch.report("images are on every node")
+    kubectl = build_kubectl(target)
+    kubectl.apply(*build_objects(server))
+    install(kubectl, build_installation(target, images), watch)
+    return Deployed(target, kubectl, GuestFile(build_guest_url(), guest.sha256))
+
+
+def build_kubectl(target: Target) -> Kubectl:
+    """Return kubectl and helm for a cluster."""
+    programs = {
+        name: next(
+            folder / name for folder in target.bin_folders if (folder / name).exists()
+        )
+        for name in ("kubectl", "helm")
+    }
+    return Kubectl(target.kubeconfig, programs["kubectl"], programs["helm"])
+
+
+def build_installation(
+    target: Target, images: Mapping[ImageTarget, BuiltImage]
+) -> Installation:
+    """Return what is installed on a cluster of this sort."""
+    references: dict[str, str] = {
+        role: image.reference for role, image in images.items()
+    }
+    if not isinstance(target, Cluster):
+        return Installation(references, _build_values({}))
+    _make_database_folder(target)
+    in_lab = {
+        "database": {
+            "sqlite": {"volume": {"type": "hostPath", "hostPath": _SQLITE_FOLDER}}
+        },
+        "operator": {"nodeSelector": {_NODE_LABEL: "cp"}},
+    }
+    hosts = [node.name for node in target.hypervisors]
+    return Installation(references, _build_values(in_lab), hosts)
+
+
+def _build_values(more: Mapping[str, Any]) -> dict[str, Any]:
+    # One node has a libvirt of its own, the other takes the chart's pod. Software
+    # emulation works everywhere; `auto` would find the same out by a probe.
+    return {
+        "libvirt": {"mode": "pod", "nodeSelector": {_LIBVIRT_LABEL: "pod"}},
+        "images": {"allowedRanges": [_SERVICES]},
+        **more,
+    }
+
+
+def _make_database_folder(cluster: Cluster) -> None:
+    owner = f"{_OPERATOR_UID}"
+    command = ["install", "-d", "-o", owner, "-g", owner, "-m", "0700", _SQLITE_FOLDER]
+    cluster.node("cp").exec(command)
+
+
+def up(lab_id: str, kubeconfig: Path | None = None) -> None:
+    """Bring everything up and print what a person wants to see."""
+    watch = Stopwatch(print)
+    target = start_target(lab_id, kubeconfig=kubeconfig, report=print)
+    deployed = deploy(target, watch)
+    apply_example(deployed.kubectl, deployed.image, watch)
+    folder = build_user_state_folder(lab_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    print(show_example(deployed.kubectl, folder / "hello.png", watch))
