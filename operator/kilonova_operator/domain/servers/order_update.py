@@ -1,8 +1,10 @@
 """Changes of an order that a running guest can take."""
 
-from kilonova_api.instance import DestroyOrder, InstanceSpec
+from kilonova_api.instance import DestroyOrder, Instance, InstanceSpec
 from kilonova_api.server import Server
 from kilonova_operator.domain.placement import InstanceMapping, ServerRef
+
+_ASKS_FOR_CONFIRMATION = frozenset({"OrderFromThePast", "StoreWentBack"})
 
 
 def build_update(
@@ -26,6 +28,29 @@ def build_update(
         return None
     return changed.model_copy(
         update={
+            "server_generation": server.metadata.generation,
+            "writer": writer,
+        }
+    )
+
+
+def build_confirmation(
+    instance: Instance, server: Server, mapping: InstanceMapping, *, writer: int
+) -> InstanceSpec | None:
+    """Return the same order by a newer writer, where its agent asks for that.
+
+    An agent that saw an order older than one it acted on, or its store going
+    back, leaves the guest alone until a leader that knows better says it anew.
+    """
+    stalled = instance.status.condition("Stalled")
+    asks = stalled is not None and stalled.reason in _ASKS_FOR_CONFIRMATION
+    spec = instance.spec
+    said = (spec.writer, spec.server_generation)
+    if not asks or said == (writer, server.metadata.generation):
+        return None
+    return spec.model_copy(
+        update={
+            "placement_generation": mapping.placement_generation,
             "server_generation": server.metadata.generation,
             "writer": writer,
         }

@@ -17,7 +17,11 @@ from kilonova_operator.domain.servers.actions import (
 )
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.instance_spec import Order, build_order, sha256_of
-from kilonova_operator.domain.servers.order_update import build_repeat, build_update
+from kilonova_operator.domain.servers.order_update import (
+    build_confirmation,
+    build_repeat,
+    build_update,
+)
 from kilonova_operator.domain.servers.references import (
     Problem,
     find_problem,
@@ -141,9 +145,10 @@ class Link:
     async def _follow(
         self, server: Server, mapping: InstanceMapping, current: Instance
     ) -> Instance:
+        writer = self.duty.term().number
         wanted = build_update(
-            current.spec, server, mapping, writer=self.duty.term().number
-        )
+            current.spec, server, mapping, writer=writer
+        ) or build_confirmation(current, server, mapping, writer=writer)
         if wanted is None or current.spec.destroy is not None:
             return current
         action = power_action(current.spec.power_state, wanted.power_state)
