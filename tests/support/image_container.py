@@ -5,6 +5,7 @@ a network of its own with a loopback device only, folders mounted from outside.
 Everything ends with the process that started it.
 """
 
+import os
 import shutil
 import signal
 import subprocess
@@ -99,14 +100,14 @@ class ImageContainer:
         """Send SIGTERM to the first process; return how long the end took."""
         assert self._process is not None
         began = time.monotonic()
-        subprocess.run(["kill", "-TERM", str(self.init_pid)], check=True)
+        os.kill(self.init_pid, signal.SIGTERM)
         self._process.wait(END_TIMEOUT_SECONDS)
         return time.monotonic() - began
 
     def kill(self, name: str) -> int:
         """SIGKILL the one process of that name; return its pid outside."""
         (pid,) = self.find_processes(name)
-        subprocess.run(["kill", f"-{signal.SIGKILL.value}", str(pid)], check=True)
+        os.kill(pid, signal.SIGKILL)
         return pid
 
     def find_processes(self, name: str) -> list[int]:

@@ -14,7 +14,13 @@ from pathlib import Path
 
 from kilonova_lab.errors import CommandFailed
 from kilonova_lab.images.cache import Cache
-from kilonova_lab.images.command import as_root, isolated, need_programs, run
+from kilonova_lab.images.command import (
+    as_root,
+    ask_for_root,
+    isolated,
+    need_programs,
+    run,
+)
 from kilonova_lab.images.inputs import hash_files, source_files
 from kilonova_lab.images.order import BuildOrder
 
@@ -50,6 +56,7 @@ class BuildahEngine:
     def build(self, order: BuildOrder, archive: Path) -> None:
         """Write the archive, from cached layers as far as they are the same."""
         need_programs(PROGRAMS)
+        ask_for_root()
         self._start_afresh()
         self._ensure_base()
         settings = {"BASE": self.base, **order.arguments}

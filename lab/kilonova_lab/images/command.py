@@ -9,6 +9,8 @@ from pathlib import Path
 
 from kilonova_lab.errors import CommandFailed, ProgramsMissing
 
+KILL_TIMEOUT_SECONDS = 30.0
+
 SHOWN_LINES = 25
 """How much of a failed program's output its error repeats."""
 
@@ -54,6 +56,22 @@ def run(
 def as_root(argv: Sequence[str | Path]) -> list[str | Path]:
     """Return the command that runs ``argv`` as root: by sudo for a user."""
     return list(argv) if os.geteuid() == 0 else ["sudo", "--", *argv]
+
+
+def ask_for_root() -> None:
+    """Let sudo ask for its password now, while it can reach the terminal.
+
+    Raises:
+        ProgramsMissing: there is no sudo.
+        CommandFailed: sudo refused.
+    """
+    if os.geteuid() == 0:
+        return
+    if shutil.which("sudo") is None:
+        raise ProgramsMissing(["sudo"], ["sudo"])
+    code = subprocess.run(["sudo", "--validate"], check=False).returncode
+    if code != 0:
+        raise CommandFailed(["sudo", "--validate"], code, "refused")
 
 
 def isolated(argv: Sequence[str | Path]) -> list[str | Path]:
@@ -106,5 +124,13 @@ def _wait(
         raise CommandFailed(words, -signal.SIGKILL, what) from error
     finally:
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _kill_group(process)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except PermissionError:  # sudo runs it, as root
+        kill = ["kill", "-s", "KILL", "--", f"-{process.pid}"]
+        subprocess.run(as_root(kill), check=False, timeout=KILL_TIMEOUT_SECONDS)
+    process.wait(KILL_TIMEOUT_SECONDS)
