@@ -43,10 +43,10 @@ def bring_up(cluster: Cluster, archives: Sequence[Path], watch: Stopwatch) -> No
     cluster.supervisor.check(["sh", "-c", script])
     cluster.etcd.start()
     cluster.apiserver.start()
-    images = [*_read_system_images(), *map(ArchivedImage.read, archives)]
-    with ThreadPoolExecutor(len(cluster.nodes) + 1) as pool:
-        prepared = pool.submit(cluster.prepare_images, images)
-        boots = [pool.submit(_boot, node, prepared) for node in cluster.nodes]
+    pool = ThreadPoolExecutor(len(cluster.nodes) + 1)
+    try:
+        store = pool.submit(_prepare_images, cluster, archives)
+        boots = [pool.submit(_boot, node, store) for node in cluster.nodes]
         cluster.apiserver.wait_until_ready()
         watch.report("API server ready")
         cluster.control_plane.controller_manager.start()
@@ -54,6 +54,9 @@ def bring_up(cluster: Cluster, archives: Sequence[Path], watch: Stopwatch) -> No
         _apply_objects(cluster)
         for boot in boots:
             boot.result()
+    finally:
+        # Not waited for: when something failed, the lab's end ends their work.
+        pool.shutdown(wait=False, cancel_futures=True)
     watch.report("nodes booted with their images")
     for node in cluster.nodes:
         node.start_programs(KUBERNETES_PROGRAMS)
@@ -69,6 +72,7 @@ def bring_up(cluster: Cluster, archives: Sequence[Path], watch: Stopwatch) -> No
         if "libvirtd" in node.programs:
             node.programs["libvirtd"].wait_until_ready()
             watch.report(f"libvirt answers on {node.name}")
+    cluster.ready_file.touch()
 
 
 def write_files(cluster: Cluster) -> None:
@@ -96,10 +100,10 @@ def _boot(node: Node, store: Future[Path]) -> None:
     node.programs["containerd"].wait_until_ready()
 
 
-def _read_system_images() -> list[ArchivedImage]:
+def _prepare_images(cluster: Cluster, archives: Sequence[Path]) -> Path:
     programs = ProgramCache().ensure(COREDNS)
-    archives = ensure_system_images(programs["coredns"])
-    return [ArchivedImage.read(archive) for archive in archives]
+    all_archives = [*ensure_system_images(programs["coredns"]), *archives]
+    return cluster.prepare_images([ArchivedImage.read(path) for path in all_archives])
 
 
 def _apply_objects(cluster: Cluster) -> None:

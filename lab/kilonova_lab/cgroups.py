@@ -89,7 +89,12 @@ class LabCgroups:
         )
 
     def create(self, name: str) -> tuple[str, ...]:
-        """Make the group of a node (or of the control plane); return its folders."""
+        """Make the group of a node (or of the control plane); return its folders.
+
+        What a former life of the node left in it goes first: a v2 group that
+        has children with controllers takes no process.
+        """
+        self.remove(name)
         folders = []
         for hierarchy, root in zip(self.hierarchies, self.roots, strict=True):
             folder = root / name
@@ -153,10 +158,10 @@ class LabCgroups:
                 )
             time.sleep(_POLL_SECONDS)
 
-    def remove(self) -> None:
+    def remove(self, name: str = "") -> None:
         """Remove the groups; one whose process is still ending is waited for."""
         deadline = time.monotonic() + _REMOVAL_SECONDS
-        for group in (group for root in self.roots for group in _walk(root)):
+        for group in (group for root in self.roots for group in _walk(root / name)):
             while not _remove_group(group):
                 if time.monotonic() > deadline:
                     raise NotReady(f"removal of {group}", seconds=_REMOVAL_SECONDS)

@@ -38,6 +38,7 @@ from kilonova_lab.supervised import Program, SupervisorClient
 DEFAULT_ID = "main"
 DEFAULT_CONFIG = REPOSITORY / "kind-config.yaml"
 
+_READY_FILE = "ready"
 _ID_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?")
 _API_PORT, _ETCD_PORT, _ETCD_PEER_PORT = 6443, 2379, 2380
 
@@ -129,10 +130,10 @@ class Cluster:
             NotRunning: there is none, or it has not finished starting.
         """
         check_id(lab_id)
-        description = machine.get_state_folder(lab_id) / "cluster.json"
-        if not machine.is_running(lab_id) or not description.exists():
+        folder = machine.get_state_folder(lab_id)
+        if not machine.is_running(lab_id) or not (folder / _READY_FILE).exists():
             raise NotRunning(lab_id)
-        return cls(lab_id, json.loads(description.read_text()))
+        return cls(lab_id, json.loads((folder / "cluster.json").read_text()))
 
     @classmethod
     def _create(
@@ -153,6 +154,11 @@ class Cluster:
     def kubeconfig(self) -> Path:
         """The admin's kubeconfig, this user's file."""
         return build_user_state_folder(self.id) / "kubeconfig"
+
+    @property
+    def ready_file(self) -> Path:
+        """Is there once the lab has come up whole."""
+        return self.folder / _READY_FILE
 
     @property
     def libvirt_in_nodes(self) -> bool:

@@ -69,6 +69,7 @@ def prepare_files(
         authority.sign_client(file, user)
         path = layout.folder / f"{file}.kubeconfig"
         authority.write_kubeconfig(path, layout.server, file)
+    layout.audit_log.touch()  # readable to its owner, also when root appends to it
     (layout.folder / "audit-policy.json").write_text(commands.build_audit_policy())
     return authority
 

@@ -50,6 +50,7 @@ _LINK_SETTINGS = {
     # The machine would announce itself on the lab's bridge.
     "ipv6/conf/{link}/disable_ipv6": "1",
 }
+_MODULES = ("overlay", "br_netfilter")
 _HUGE_PREFIX = 8
 _LOCK_SECONDS = 20.0
 _SUPERVISOR_SECONDS = 15.0
@@ -89,6 +90,7 @@ def start(lab_id: str, *, owner: int, with_lifeline: bool) -> int:
     STATE_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     with _take_lab_lock(lab_id) as lock:
         remove_remains(lab_id)
+        _load_modules()
         folder = get_state_folder(lab_id)
         folder.mkdir(mode=0o755)
         slot = _take_slot(lab_id)
@@ -243,6 +245,16 @@ def _remove_link(link: str) -> None:
         if time.monotonic() > deadline:
             raise NotReady(f"removal of device {link}", seconds=_LINK_REMOVAL_SECONDS)
         time.sleep(0.02)
+
+
+def _load_modules() -> None:
+    """Load what a namespace cannot; a kernel with all of it built in has no modprobe.
+
+    Without br_netfilter a pod gets no answer from a Service on its own node.
+    """
+    if modprobe := shutil.which("modprobe"):
+        command = [modprobe, "--quiet", "--all", *_MODULES]
+        subprocess.run(command, capture_output=True, check=False, timeout=30)
 
 
 def _build_unreachable(slot: int) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ also when that is killed.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from secrets import token_hex
 
 import pytest
@@ -16,14 +17,17 @@ from kilonova_lab.cluster import Cluster
 
 
 @contextmanager
-def running_cluster(
-    lab_id: str, report: Callable[[str], None] = print
-) -> Iterator[Cluster]:
-    """Run a lab whose life hangs on this process by a pipe."""
+def running_cluster(lab_id: str, *, archives: Iterable[Path] = ()) -> Iterator[Cluster]:
+    """Run a lab whose life hangs on this process by a pipe.
+
+    Args:
+        lab_id: see `build_lab_id`.
+        archives: images that its nodes have from the beginning.
+    """
     reading, writing = os.pipe()
     try:
         with os.fdopen(reading, "rb") as lifeline:
-            started = Cluster.start(lab_id, lifeline=lifeline, report=report)
+            started = Cluster.start(lab_id, archives=archives, lifeline=lifeline)
         try:
             yield started
         finally:
