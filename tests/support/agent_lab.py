@@ -38,7 +38,7 @@ class AgentLab:
     host: LibvirtHost
     images: ImageServer
     node: str
-    audit_log: Path
+    control_plane: ControlPlane
     settings: dict[str, Any] = field(default_factory=dict)
     wrap_kube: Callable[[KubeApi], KubeApi] = lambda kube: kube
     wrap_driver: Callable[[ComputeDriver], ComputeDriver] = lambda driver: driver
@@ -51,6 +51,11 @@ class AgentLab:
     def namespace(self) -> str:
         """The host's namespace."""
         return host_namespace(self.node)
+
+    @property
+    def audit_log(self) -> Path:
+        """Every write to the API server, one JSON object a line."""
+        return self.control_plane.audit_log
 
     def start_agent(self) -> None:
         """Start an agent; it knows nothing but what is on the host."""
@@ -269,7 +274,7 @@ async def agent_lab(
             host,
             images,
             node=f"hv-{token_hex(4)}",
-            audit_log=control_plane.audit_log,
+            control_plane=control_plane,
         )
         try:
             yield lab

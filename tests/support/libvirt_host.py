@@ -176,9 +176,10 @@ class LibvirtHost:
         """Remove all guests, networks and files that tests left."""
         with self.connection() as connection:
             for domain in connection.listAllDomains():
+                persistent = domain.isPersistent()
                 if domain.isActive():
                     domain.destroy()
-                if domain.isPersistent():
+                if persistent:
                     domain.undefine()
             for network in connection.listAllNetworks():
                 if network.isActive():

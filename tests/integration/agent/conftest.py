@@ -91,3 +91,29 @@ async def lab(idle_lab: AgentLab) -> AgentLab:
     idle_lab.start_agent()
     await idle_lab.accept_host()
     return idle_lab
+
+
+@pytest.fixture
+async def own_lab(
+    own_control_plane: ControlPlane, host: LibvirtHost, tmp_path: Path
+) -> AsyncIterator[AgentLab]:
+    """A host with its agent, on an API server that this test may break."""
+    async with agent_lab(own_control_plane, host, tmp_path) as lab:
+        await apply_crds(lab.kube)
+        await lab.make_host()
+        lab.start_agent()
+        await lab.accept_host()
+        yield lab
+
+
+@pytest.fixture
+async def own_host_lab(
+    control_plane: ControlPlane, own_host: LibvirtHost, tmp_path: Path
+) -> AsyncIterator[AgentLab]:
+    """A host with its agent, whose libvirtd this test may break."""
+    async with agent_lab(control_plane, own_host, tmp_path) as lab:
+        await apply_crds(lab.kube)
+        await lab.make_host()
+        lab.start_agent()
+        await lab.accept_host()
+        yield lab
