@@ -78,13 +78,26 @@ class Cluster:
         )
 
 
+def wait_for_crds(admin: Cli) -> None:
+    """Wait until every CRD is served. (``kubectl wait`` fails on one too new.)"""
+
+    def established() -> bool:
+        return all(
+            any(
+                (condition["type"], condition["status"]) == ("Established", "True")
+                for condition in crd.get("status", {}).get("conditions") or ()
+            )
+            for crd in admin.get("crd")["items"]
+        )
+
+    eventually(established, "every CRD is established")
+
+
 def install_charts(admin: Cli, *settings: str) -> None:
     """Install the CRDs and Kilonova, and wait until its policies bite."""
     charts = REPOSITORY / "charts"
     admin.helm("install", "kilonova-crds", str(charts / "kilonova-crds"))
-    admin.kubectl(
-        "wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"
-    )
+    wait_for_crds(admin)
     admin.helm(
         "install",
         "kilonova",

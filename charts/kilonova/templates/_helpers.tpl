@@ -50,7 +50,8 @@ has(oldObject.metadata.annotations) && 'compute.kilonova.dev/allow-delete' in ol
 {{/* Whether mutating policies are rendered: "true" or nothing. */}}
 {{- define "kilonova.mutating" -}}
 {{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" -}}
-{{- if or (eq .Values.admission.mutating "true") (and (eq .Values.admission.mutating "auto") $served) }}true{{ end }}
+{{- $wanted := toString .Values.admission.mutating -}}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") $served) }}true{{ end }}
 {{- end }}
 
 {{/* A policy's binding: (dict "root" $ "name" "..."). */}}

@@ -6,6 +6,7 @@ from secrets import token_hex
 import pytest
 
 from kilonova_lab.controlplane import ControlPlane
+from support.chart_cluster import wait_for_crds
 from support.crds import REPOSITORY
 from support.kubectl import Cli
 
@@ -16,7 +17,7 @@ def api_server() -> Iterator[ControlPlane]:
     with ControlPlane() as control_plane:
         admin = Cli.of_admin(control_plane)
         admin.kubectl("apply", "-f", str(REPOSITORY / "crds"))
-        admin.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        wait_for_crds(admin)
         yield control_plane
 
 
