@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.config import load_kube_config
+from kubernetes.aio.config import ConfigException, load_kube_config
 from kubernetes.aio.config.incluster_config import (
     SERVICE_TOKEN_FILENAME,
     InClusterConfigLoader,
@@ -45,9 +45,7 @@ class KubeconfigToken:
         """Give the header, loaded less than a minute ago."""
         now = self._clock.boottime()
         if now - self._loaded_at >= TOKEN_REREAD_SECONDS:
-            await self._loader.load_and_set(  # type: ignore[no-untyped-call]
-                self._configuration
-            )
+            await self._load()
             self._loaded_at = now
         header: str | None = self._configuration.api_key.get("BearerToken")
         return header
@@ -55,6 +53,14 @@ class KubeconfigToken:
     def reject(self) -> None:
         """Load again before the next attempt."""
         self._loaded_at = float("-inf")
+
+    async def _load(self) -> None:
+        try:
+            await self._loader.load_and_set(  # type: ignore[no-untyped-call]
+                self._configuration
+            )
+        except ConfigException as error:  # a file is away for a moment
+            raise OSError(str(error)) from None
 
 
 async def load_kubeconfig(

@@ -193,7 +193,7 @@ class Informer(Generic[T]):
             await asyncio.gather(*tasks, return_exceptions=True)
         if following.done() and not following.cancelled():
             following.result()
-        logger.warning("%s: heard nothing, lists afresh", self._what)
+        logger.info("%s: heard nothing, lists afresh", self._what)
 
     async def _wait_for_silence(self) -> None:
         # In steps, so that the sleep of a machine is noticed soon after it.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
+STALE_TIMERS = 1000
 
 
 class QueueFull(Exception):
@@ -142,6 +143,18 @@ class Slots(Generic[K]):
         if slot.due is None or due < slot.due:
             slot.due = due
             heapq.heappush(self._timers, (due, next(self._order), key))
+            self._drop_stale_timers()
+
+    def _drop_stale_timers(self) -> None:
+        # A key that runs often and each time asks for tomorrow leaves one
+        # overtaken timer a run; without this they would stay until tomorrow.
+        if len(self._timers) > 2 * len(self._slots) + STALE_TIMERS:
+            self._timers = [
+                (slot.due, next(self._order), key)
+                for key, slot in self._slots.items()
+                if slot.due is not None
+            ]
+            heapq.heapify(self._timers)
 
     def _enqueue(self, slot: _Slot) -> bool:
         if slot.queued:

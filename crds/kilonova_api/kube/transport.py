@@ -61,7 +61,7 @@ class Transport:
             Unreachable: no (complete) answer in time.
         """
         limits = aiohttp.ClientTimeout(
-            total=timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)
+            total=timeout_seconds, sock_connect=min(CONNECT_SECONDS, timeout_seconds)
         )
         try:
             async with await self._open(request, limits) as response:
@@ -78,7 +78,9 @@ class Transport:
         loop: the last resort where nobody else listens to the silence.
         """
         limits = aiohttp.ClientTimeout(
-            total=total_seconds, connect=CONNECT_SECONDS, sock_read=silence_seconds
+            total=total_seconds,
+            sock_connect=CONNECT_SECONDS,
+            sock_read=silence_seconds,
         )
         try:
             return await self._open(request, limits)

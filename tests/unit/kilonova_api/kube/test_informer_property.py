@@ -63,7 +63,7 @@ def _fail_next(api: MemoryApi) -> Any:
     return fail
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_any_interleaving_ends_in_the_servers_state_and_every_change_was_told(
     steps: list[tuple[str, str]],

@@ -187,6 +187,23 @@ async def test_a_reconcile_may_ask_for_its_next_run() -> None:
         assert bench.runs == ["a"] * 4
 
 
+async def test_a_key_that_runs_often_and_asks_for_tomorrow_costs_no_memory() -> None:
+    async with queueing() as bench:
+
+        async def tomorrow(key: str) -> None:
+            bench.runs.append(key)
+            bench.queue.add_after(key, 86_400)
+
+        bench.queue._reconcile = tomorrow
+        for _ in range(3000):
+            bench.queue.add("a")
+            await bench.queue.wait_idle()
+        assert len(bench.runs) == 3000
+        assert len(bench.queue._slots._timers) < 1100
+        await bench.clock.advance(86_401)
+        assert len(bench.runs) == 3001
+
+
 async def test_a_time_that_comes_while_the_key_runs_is_not_lost() -> None:
     async with queueing() as bench:
         bench.hold = asyncio.Event()

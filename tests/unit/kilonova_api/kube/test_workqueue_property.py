@@ -74,7 +74,7 @@ class Model:
                 await self.clock.advance(seconds)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_no_key_is_reconciled_twice_at_once_and_none_is_lost(
     steps: list[tuple[str, str, float]],
