@@ -1,0 +1,365 @@
+"""The decision table: what is wanted and what is, to one step."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilonova_agent.domain.decision import (
+    BringUp,
+    Build,
+    Decision,
+    Destroy,
+    Follow,
+    Hold,
+    Seen,
+    Stop,
+    decide,
+)
+from kilonova_agent.domain.orders import OrderRecord
+from kilonova_agent.domain.standing import Standing
+from kilonova_agent.drivers.base import Guest, GuestMark, GuestPower
+from kilonova_api.instance import Instance
+from support.instances import make_instance
+
+UUID = "11111111-2222-4333-8444-555555555555"
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
+ACCEPTED = Standing(accepted=True, known=True)
+BUILT = OrderRecord(1, 1, 1, "b1", built_at=THEN, launched_at=THEN)
+
+
+def make_wanted(*, status: dict[str, Any] | None = None, **spec: Any) -> Instance:
+    body = make_instance(name=UUID, **spec)
+    return Instance.model_validate(body | {"status": status or {}})
+
+
+def make_guest(
+    power: GuestPower = GuestPower.RUNNING, *, generation: int = 1, uid: str = UUID
+) -> Guest:
+    mark = GuestMark("c1", "shop", "web-0", uid, generation, 1, "b1")
+    return Guest(UUID, f"instance-{UUID}", power, 1, 16, mark)
+
+
+def make_seen(**changes: Any) -> Seen:
+    seen = Seen(
+        wanted=make_wanted(),
+        guest=None,
+        record=None,
+        has_root_disk=False,
+        standing=ACCEPTED,
+        frozen_writer=0,
+        agent_version="0.1.0",
+    )
+    return replace(seen, **changes)
+
+
+OFF = make_guest(GuestPower.SHUTDOWN)
+ON = make_guest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision"),
+    [
+        pytest.param({}, Build(power_on=True), id="new"),
+        pytest.param(
+            {"wanted": make_wanted(powerState="Stopped")},
+            Build(power_on=False),
+            id="new, stopped",
+        ),
+        pytest.param(
+            {"record": replace(BUILT, built_at=None, launched_at=None)},
+            Build(power_on=True),
+            id="killed while the disk was built",
+        ),
+        pytest.param(
+            {"record": replace(BUILT, launched_at=None), "has_root_disk": True},
+            BringUp(power_on=True),
+            id="killed before it was defined",
+        ),
+        pytest.param(
+            {
+                "record": replace(BUILT, launched_at=None),
+                "has_root_disk": True,
+                "guest": OFF,
+            },
+            BringUp(power_on=True),
+            id="killed between define and start",
+        ),
+        pytest.param({"record": BUILT, "guest": ON}, Follow(), id="runs"),
+        pytest.param({"record": BUILT, "guest": OFF}, Follow(), id="manual, went off"),
+        pytest.param(
+            {
+                "record": BUILT,
+                "guest": OFF,
+                "wanted": make_wanted(powerState="Running"),
+            },
+            BringUp(power_on=True),
+            id="running, went off",
+        ),
+        pytest.param(
+            {"record": BUILT, "guest": ON, "wanted": make_wanted(powerState="Stopped")},
+            Stop(),
+            id="stopped, runs",
+        ),
+        pytest.param(
+            {
+                "record": BUILT,
+                "guest": make_guest(GuestPower.PAUSED),
+                "wanted": make_wanted(powerState="Stopped"),
+            },
+            Stop(),
+            id="stopped, paused",
+        ),
+        pytest.param(
+            {
+                "record": BUILT,
+                "guest": OFF,
+                "wanted": make_wanted(powerState="Stopped"),
+            },
+            Follow(),
+            id="stopped, off",
+        ),
+        pytest.param(
+            {"record": BUILT, "has_root_disk": True},
+            BringUp(power_on=True),
+            id="definition lost while it was on",
+        ),
+        pytest.param(
+            {"record": replace(BUILT, off=True), "has_root_disk": True},
+            BringUp(power_on=False),
+            id="definition lost while it was off",
+        ),
+        pytest.param({"guest": ON}, Follow(), id="unremembered guest of ours runs"),
+        pytest.param(
+            {"record": BUILT, "wanted": make_wanted(buildId="b2")},
+            Build(power_on=True),
+            id="a new build of a guest that is gone",
+        ),
+        pytest.param(
+            {
+                "record": replace(BUILT, destroyed=True),
+                "wanted": make_wanted(placementGeneration=2),
+            },
+            Build(power_on=True),
+            id="placed here again after its end",
+        ),
+    ],
+)
+def test_life_goes_on_from_wherever_it_stands(
+    changes: dict[str, Any], decision: Decision
+) -> None:
+    assert decide(make_seen(**changes)) == decision
+
+
+BUILT_STATUS = {"builtAt": "2026-01-01T00:00:00Z", "buildId": "b1"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param(
+            {"wanted": make_wanted(minAgentVersion="0.2.0")},
+            "AgentTooOld",
+            id="order needs a newer agent",
+        ),
+        pytest.param({"record": BUILT}, "DiskLost", id="built, disk gone"),
+        pytest.param(
+            {"wanted": make_wanted(status=BUILT_STATUS)},
+            "HostReinstalled",
+            id="built, and nothing here knows of it",
+        ),
+        pytest.param(
+            {
+                "wanted": make_wanted(status=BUILT_STATUS),
+                "standing": replace(ACCEPTED, disks="Lost"),
+                "has_root_disk": True,
+            },
+            "DiskLost",
+            id="a person says lost",
+        ),
+        pytest.param(
+            {
+                "wanted": make_wanted(status=BUILT_STATUS),
+                "standing": replace(ACCEPTED, disks="Kept"),
+            },
+            "DiskLost",
+            id="a person says kept, and it is not there",
+        ),
+        pytest.param(
+            {
+                "wanted": make_wanted(status=BUILT_STATUS),
+                "standing": Standing(accepted=False, known=True),
+            },
+            "HostReinstalled",
+            id="another identity is accepted",
+        ),
+        pytest.param(
+            {"record": replace(BUILT, writer=2)}, "OrderFromThePast", id="old writer"
+        ),
+        pytest.param(
+            {"record": replace(BUILT, placement_generation=2), "guest": ON},
+            "OrderFromThePast",
+            id="old placement",
+        ),
+        pytest.param(
+            {"record": replace(BUILT, server_generation=2), "guest": ON},
+            "OrderFromThePast",
+            id="old server generation",
+        ),
+        pytest.param(
+            {"guest": make_guest(generation=2)},
+            "OrderFromThePast",
+            id="the domain is newer than the order",
+        ),
+        pytest.param(
+            {"record": replace(BUILT, destroyed=True)},
+            "OrderFromThePast",
+            id="destroyed guests stay destroyed",
+        ),
+        pytest.param({"frozen_writer": 1}, "StoreWentBack", id="frozen"),
+        pytest.param(
+            {"guest": make_guest(uid="other")}, "DomainExists", id="another's guest"
+        ),
+        pytest.param(
+            {"guest": replace(ON, mark=None)}, "DomainExists", id="a foreign domain"
+        ),
+        pytest.param(
+            {
+                "guest": ON,
+                "record": BUILT,
+                "wanted": make_wanted(buildId="b2"),
+            },
+            "DomainExists",
+            id="a new build over a living guest",
+        ),
+    ],
+)
+def test_what_is_doubtful_is_left_alone(changes: dict[str, Any], reason: str) -> None:
+    decision = decide(make_seen(**changes))
+
+    assert isinstance(decision, Hold)
+    assert decision.reason == reason
+    assert not decision.silent
+
+
+def order(generation: int) -> dict[str, Any]:
+    return {"placementGeneration": generation, "reason": "ServerDeleted"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision"),
+    [
+        pytest.param({"guest": ON, "record": BUILT}, Destroy(1), id="guest runs"),
+        pytest.param({"record": BUILT}, Destroy(1), id="guest gone already"),
+        pytest.param(
+            {"record": replace(BUILT, destroyed=True)},
+            Destroy(1),
+            id="killed before the Instance was deleted",
+        ),
+        pytest.param({}, Destroy(1), id="never heard of"),
+    ],
+)
+def test_a_destroy_order_is_carried_out_from_any_step(
+    changes: dict[str, Any], decision: Decision
+) -> None:
+    seen = make_seen(wanted=make_wanted(destroy=order(1)), **changes)
+    assert decide(seen) == decision
+
+
+def test_a_destroy_order_below_the_domains_generation_is_none() -> None:
+    seen = make_seen(
+        wanted=make_wanted(placementGeneration=3, destroy=order(2)),
+        guest=make_guest(generation=3),
+    )
+    assert isinstance(decide(seen), Hold)
+
+
+def test_a_host_that_is_not_accepted_yet_waits_in_silence() -> None:
+    seen = make_seen(standing=Standing(accepted=False, known=False))
+    decision = decide(seen)
+    assert isinstance(decision, Hold)
+    assert decision.silent
+
+
+generations = st.integers(min_value=1, max_value=3)
+seens = st.builds(
+    make_seen,
+    wanted=st.builds(
+        make_wanted,
+        placementGeneration=generations,
+        serverGeneration=generations,
+        writer=generations,
+        buildId=st.sampled_from(["b1", "b2"]),
+        powerState=st.sampled_from(["Manual", "Running", "Stopped"]),
+        destroy=st.none() | st.builds(order, generations),
+        status=st.sampled_from([{}, BUILT_STATUS]),
+    ),
+    guest=st.none()
+    | st.builds(
+        make_guest,
+        st.sampled_from(GuestPower),
+        generation=generations,
+        uid=st.sampled_from([UUID, "other"]),
+    ),
+    record=st.none()
+    | st.builds(
+        OrderRecord,
+        generations,
+        generations,
+        generations,
+        st.sampled_from(["b1", "b2"]),
+        built_at=st.none() | st.just(THEN),
+        launched_at=st.none() | st.just(THEN),
+        off=st.booleans(),
+        destroyed=st.booleans(),
+    ),
+    has_root_disk=st.booleans(),
+    standing=st.builds(
+        Standing,
+        accepted=st.booleans(),
+        known=st.booleans(),
+        disks=st.sampled_from([None, "Kept", "Lost"]),
+    ),
+    frozen_writer=st.integers(min_value=0, max_value=2),
+)
+
+
+@given(seens)
+def test_nothing_is_destroyed_without_an_order_that_reaches_it(seen: Seen) -> None:
+    decision = decide(seen)
+    destroy = seen.wanted.spec.destroy
+    if isinstance(decision, Destroy):
+        assert destroy is not None
+        assert decision.up_to_generation == destroy.placement_generation
+        if seen.guest is not None:
+            assert seen.guest.mark is not None
+            assert seen.guest.mark.placement_generation <= decision.up_to_generation
+            assert seen.guest.mark.uid == seen.wanted.spec.server.uid
+
+
+@given(seens)
+def test_nothing_is_built_where_a_guest_or_the_memory_of_its_disk_is(
+    seen: Seen,
+) -> None:
+    if isinstance(decide(seen), Build):
+        assert seen.guest is None
+        record = seen.record
+        assert record is None or not record.is_built_for(seen.wanted.spec)
+
+
+@given(seens)
+def test_only_an_accepted_host_acts(seen: Seen) -> None:
+    if not seen.standing.accepted:
+        assert isinstance(decide(seen), Hold)
+
+
+@given(seens)
+def test_only_stopped_stops_and_only_ours(seen: Seen) -> None:
+    if isinstance(decide(seen), Stop):
+        assert seen.wanted.spec.power_state == "Stopped"
+        assert seen.guest is not None
+        assert seen.guest.mark is not None
+        assert seen.guest.mark.uid == seen.wanted.spec.server.uid

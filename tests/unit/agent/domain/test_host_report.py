@@ -1,0 +1,99 @@
+"""The host's report."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from kilonova_agent.domain.host_report import (
+    HostFindings,
+    HostIdentity,
+    Trouble,
+    build_report,
+    find_unknown,
+)
+from kilonova_agent.drivers.base import Guest, GuestPower, HostInventory
+from kilonova_api.compute_host import AgentReport
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+IDENTITY = HostIdentity("11111111-2222-4333-8444-555555555555", "boot", "node", "0.1.0")
+INVENTORY = HostInventory(
+    hypervisor_type="QEMU",
+    hypervisor_version=7002022,
+    libvirt_version=9000000,
+    virt_type="qemu",
+    arch="x86_64",
+    cpu_model="EPYC",
+    cpu_vendor="AMD",
+    cores=8,
+    cpu_features=("sse2", "svm"),
+    memory_mib=16000,
+)
+
+
+def make_guest(uuid: str, power: GuestPower = GuestPower.RUNNING) -> Guest:
+    return Guest(uuid, uuid, power, vcpus=2, memory_mib=512, mark=None)
+
+
+FINDINGS = HostFindings(
+    inventory=INVENTORY,
+    disk_bytes=100 * 1024**3 + 5,
+    unknown=(make_guest("a"), make_guest("b")),
+    troubles=(),
+)
+
+
+def build(
+    findings: HostFindings = FINDINGS,
+    *,
+    last: AgentReport | None = None,
+    later_seconds: int = 0,
+) -> AgentReport:
+    now = NOW + timedelta(seconds=later_seconds)
+    return build_report(IDENTITY, findings, last=last, generation=3, now=now)
+
+
+def test_the_report_tells_what_the_host_has() -> None:
+    report = build()
+
+    assert report.cpu is not None
+    assert (report.cpu.cores, report.memory_mib, report.disk_gib) == (8, 16000, 100)
+    assert (report.unknown_domains, report.unknown_vcpus) == (2, 4)
+    assert report.unknown_memory_mib == 1024
+    assert [(c.type, c.status) for c in report.conditions] == [("Ready", "True")]
+
+
+def test_an_unchanged_host_gives_an_equal_report_later() -> None:
+    assert build(last=build(), later_seconds=60) == build()
+
+
+def test_what_cannot_be_read_now_stays_as_reported() -> None:
+    blind = replace(
+        FINDINGS,
+        inventory=None,
+        unknown=None,
+        troubles=(Trouble("HypervisorUnavailable", "libvirt is away"),),
+    )
+
+    report = build(blind, last=build(), later_seconds=60)
+
+    assert report.memory_mib == 16000
+    assert report.unknown_domains == 2
+    ready, trouble = report.conditions
+    assert (ready.status, ready.reason) == ("False", "HypervisorUnavailable")
+    assert (trouble.type, trouble.status) == ("HypervisorUnavailable", "True")
+    assert ready.last_transition_time == NOW + timedelta(seconds=60)
+
+
+def test_another_hosts_report_is_not_taken_over() -> None:
+    other = build().model_copy(update={"host_id": "0" * 36})
+    blind = replace(FINDINGS, inventory=None, unknown=None)
+
+    report = build(blind, last=other)
+
+    assert report.host_id == IDENTITY.host_id
+    assert report.memory_mib == 0
+
+
+def test_only_living_guests_without_an_instance_are_unknown() -> None:
+    guests = [make_guest("a"), make_guest("b"), make_guest("c", GuestPower.SHUTDOWN)]
+
+    assert [g.uuid for g in find_unknown(guests, ["a"])] == ["b"]

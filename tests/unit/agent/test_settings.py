@@ -1,0 +1,40 @@
+"""Settings from the environment."""
+
+from ipaddress import ip_network
+
+import pytest
+from pydantic import ValidationError
+
+from kilonova_agent.settings import AgentSettings
+
+
+def test_ranges_come_as_a_comma_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILONOVA_NODE_NAME", "hv1")
+    monkeypatch.setenv("KILONOVA_FORBIDDEN_RANGES", "10.96.0.0/16, fd00::/8,")
+    monkeypatch.setenv("KILONOVA_IMAGES_ALLOWED_RANGES", "")
+
+    settings = AgentSettings()
+
+    assert settings.forbidden_ranges == (
+        ip_network("10.96.0.0/16"),
+        ip_network("fd00::/8"),
+    )
+    assert settings.images_allowed_ranges == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KILONOVA_FORBIDDEN_RANGES", "10.96.0.1/16"),
+        ("KILONOVA_VIRT_TYPE", "xen"),
+        ("KILONOVA_RECLAIM_AFTER_SECONDS", "-1"),
+        ("KILONOVA_NODE_NAME", ""),
+    ],
+)
+def test_nonsense_is_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("KILONOVA_NODE_NAME", "hv1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        AgentSettings()
