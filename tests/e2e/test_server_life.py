@@ -1,0 +1,100 @@
+"""A Server's life on real hosts: built, stopped, started, deleted."""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+from support.kilonova import Kilonova
+from support.waiting import eventually
+
+USER_DATA = "#!/bin/sh\necho marker-$((40 + 2))\n"
+
+
+def test_servers_boot_on_the_host_with_libvirt_and_on_the_one_with_a_libvirt_pod(
+    kilonova: Kilonova,
+) -> None:
+    for name in ("one", "two"):
+        kilonova.create_server(name, userData=USER_DATA)
+    placed = {name: kilonova.await_ready(name)["host"] for name in ("one", "two")}
+    assert sorted(placed.values()) == ["hv1", "hv2"]
+    for name in placed:
+        console = kilonova.await_guest(name, "user-data: marker-42")
+        assert f"hostname={name} uuid={kilonova.status(name)['uuid']}" in console
+        assert f"ip={kilonova.status(name)['address']}" in console
+
+
+def test_a_server_stops_and_starts_by_its_power_state_and_keeps_its_disk(
+    kilonova: Kilonova,
+) -> None:
+    kilonova.create_server("web")
+    uuid = kilonova.await_ready("web")["uuid"]
+    kilonova.await_guest("web", "boots=1")
+    kilonova.patch_spec("web", powerState="Stopped")
+    kilonova.await_ready("web", "SHUTOFF")
+    assert kilonova.count_domains(uuid) == 0
+    kilonova.patch_spec("web", powerState="Running")
+    assert kilonova.await_ready("web")["uuid"] == uuid
+    kilonova.await_guest("web", "boots=2")
+
+
+def test_a_deleted_server_leaves_nothing_and_its_name_can_be_used_at_once(
+    kilonova: Kilonova,
+) -> None:
+    kilonova.create_server("web", userData=f"secret-{token_hex(8)}")
+    first = kilonova.await_ready("web")
+    kilonova.delete_server("web")
+    node = kilonova.node(first["host"])
+    folder = f"/var/lib/kilonova/instances/{first['uuid']}"
+    assert kilonova.count_domains(first["uuid"]) == 0
+    assert node.exec(["test", "-e", folder]).returncode == 1
+    assert not kilonova.kubectl.items("instances", f"kilonova-host-{first['host']}")
+    assert not kilonova.kubectl.items("secrets", f"kilonova-host-{first['host']}")
+    nic = {"name": "eth0", "networkRef": {"name": "private"}}
+    kilonova.create_server("web", networks=[nic | {"fixedAddress": first["address"]}])
+    assert kilonova.await_ready("web")["uuid"] != first["uuid"]
+
+
+def test_a_guest_that_powers_itself_off_is_followed_or_kept_running(
+    kilonova: Kilonova,
+) -> None:
+    poweroff = "#!/bin/sh\n[ -e /state/off ] || { touch /state/off; poweroff -f; }\n"
+    kilonova.create_server("manual", powerState="Manual", userData=poweroff)
+    kilonova.await_ready("manual", "SHUTOFF")
+
+
+def test_a_guest_on_a_nat_network_is_reached_from_its_host_alone(
+    kilonova: Kilonova,
+) -> None:
+    for name in ("one", "two"):
+        kilonova.create_server(name)
+    hosts = {name: kilonova.await_ready(name)["host"] for name in ("one", "two")}
+    address = kilonova.status("one")["address"]
+    kilonova.await_guest("one")
+    ask = ["curl", "-s", "-m", "3", f"http://{address}/cgi-bin/info"]
+    own, other = (kilonova.node(hosts[name]) for name in ("one", "two"))
+    eventually(
+        lambda: "one" in own.exec(ask).stdout, f"{address} answers on its own host"
+    )
+    assert "one" not in other.exec(ask).stdout
+
+
+def test_a_guest_on_a_bridge_is_reached_from_every_host(kilonova: Kilonova) -> None:
+    lan = {"type": "Bridge", "bridge": "br-lan", "cidr": "10.88.0.0/24"}
+    pools = {"allocationPools": [{"start": "10.88.0.100", "end": "10.88.0.150"}]}
+    spec = lan | pools | {"gateway": "10.88.0.1"}
+    kilonova.kubectl.apply(
+        kilonova.build("ClusterNetwork", "lan", spec=spec, namespaced=False)
+    )
+    nic = {"name": "eth0", "networkRef": {"kind": "ClusterNetwork", "name": "lan"}}
+    for name in ("one", "two"):
+        kilonova.create_server(name, networks=[nic])
+    for name in ("one", "two"):
+        address = kilonova.await_ready(name)["address"]
+        kilonova.await_guest(name)
+        ask = ["curl", "-s", "-m", "3", f"http://{address}/cgi-bin/info"]
+        eventually(
+            lambda ask=ask, name=name: (  # type: ignore[misc]
+                name in kilonova.cluster.supervisor.run(ask).stdout
+            ),
+            f"{name} answers on the hosts' network",
+        )
