@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-for module in ("epoch", "claims", "deletes", "networks", "hosts", "cell"):
-    pytest.register_assert_rewrite(f"support.store_contract.{module}")
+pytest.register_assert_rewrite("support.store_contract")
 
 from support.databases import Databases  # noqa: E402 - after the rewrite is registered
 from support.mariadb import MariaDb, mariadb  # noqa: E402

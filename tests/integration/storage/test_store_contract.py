@@ -2,6 +2,8 @@
 
 from support.store_contract.cell import *  # noqa: F403
 from support.store_contract.claims import *  # noqa: F403
+from support.store_contract.concurrency import *  # noqa: F403
+from support.store_contract.crashes import *  # noqa: F403
 from support.store_contract.deletes import *  # noqa: F403
 from support.store_contract.epoch import *  # noqa: F403
 from support.store_contract.hosts import *  # noqa: F403

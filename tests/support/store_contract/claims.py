@@ -4,6 +4,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
+from pydantic import SecretStr
 
 from kilonova_operator.domain.addressing import NetworkRequest
 from kilonova_operator.domain.epoch import Term
@@ -38,9 +39,12 @@ ETH0 = NicRequest("eth0", NET)
 
 
 async def open_prepared(
-    databases: Databases, *, cidr: str = "10.20.0.0/24"
+    databases: Databases,
+    *,
+    cidr: str = "10.20.0.0/24",
+    url: SecretStr | None = None,
 ) -> tuple[ApiStore, Term]:
-    store = databases.open_api()
+    store = databases.open_api(url)
     term = await store.take_term("super", "pod-a")
     await prepare_host(store, term, "hv1")
     await prepare_host(store, term, "hv2")

@@ -33,34 +33,43 @@ async def prepare_host(store: ApiStore, term: Term, host: str = "hv1") -> None:
     await store.set_inventory(term, host, made_inventories())
 
 
-def run_sql(url: SecretStr, statement: str) -> list[tuple[object, ...]]:
-    """Run a statement behind the stores' backs."""
+Rows = list[tuple[object, ...]]
+
+
+def run_sql(url: SecretStr, *statements: str) -> list[Rows]:
+    """Run statements behind the stores' backs; return the rows of each."""
     engine = build_engine(parse_url("api", url), EngineSettings(pool_size=1))
+    found: list[Rows] = []
     with engine.connect() as connection:
-        result = connection.execute(text(statement))
-        rows = [tuple(row) for row in result] if result.returns_rows else []
+        for statement in statements:
+            result = connection.execute(text(statement))
+            rows = [tuple(row) for row in result] if result.returns_rows else []
+            found.append(rows)
         connection.commit()
     engine.dispose()
-    return rows
+    return found
 
 
-def dump_tables(url: SecretStr) -> dict[str, list[tuple[object, ...]]]:
-    tables = (
-        "allocations",
-        "cell_mappings",
-        "epoch",
-        "host_mappings",
-        "instance_mappings",
-        "inventories",
-        "ip_allocations",
-        "networks",
-        "resource_providers",
-        "scheduling_decisions",
-        "tombstones",
-    )
+API_TABLES = (
+    "allocations",
+    "cell_mappings",
+    "epoch",
+    "host_mappings",
+    "instance_mappings",
+    "inventories",
+    "ip_allocations",
+    "networks",
+    "resource_providers",
+    "scheduling_decisions",
+    "tombstones",
+)
+
+
+def dump_tables(url: SecretStr) -> dict[str, Rows]:
+    found = run_sql(url, *(f"SELECT * FROM {table}" for table in API_TABLES))  # noqa: S608
     return {
-        table: sorted(run_sql(url, f"SELECT * FROM {table}"), key=repr)  # noqa: S608
-        for table in tables
+        table: sorted(rows, key=repr)
+        for table, rows in zip(API_TABLES, found, strict=True)
     }
 
 

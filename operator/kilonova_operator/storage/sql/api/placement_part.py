@@ -24,6 +24,7 @@ from kilonova_operator.storage.sql.api.burial import bury
 from kilonova_operator.storage.sql.api.claims import Claimer
 from kilonova_operator.storage.sql.api.nics import NicAssigner
 from kilonova_operator.storage.sql.database import Database
+from kilonova_operator.storage.sql.keyed_locks import KeyedLocks
 from kilonova_operator.storage.sql.parts import StorePart
 
 
@@ -39,12 +40,16 @@ class PlacementPart(StorePart):
     ) -> None:
         super().__init__(database, utcnow)
         self._claimer = Claimer(nics=nics, utcnow=utcnow)
+        # Claims made at once on one host would lose their compare-and-swap to
+        # each other, and hold threads meanwhile: here they queue.
+        self._hosts = KeyedLocks()
 
     async def claim(self, term: Term, request: ClaimRequest) -> Claim:
         """Claim host, addresses and mapping together, or nothing."""
-        return await self._database.write(
-            term, partial(self._claimer.claim, request=request)
-        )
+        async with self._hosts.hold(request.host):
+            return await self._database.write(
+                term, partial(self._claimer.claim, request=request)
+            )
 
     async def bury_in_cell0(self, term: Term, request: BuryRequest) -> InstanceMapping:
         """Map a Server to cell0."""

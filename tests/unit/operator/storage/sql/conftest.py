@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-for module in ("epoch", "claims", "deletes", "networks", "hosts", "cell"):
-    pytest.register_assert_rewrite(f"support.store_contract.{module}")
+pytest.register_assert_rewrite("support.store_contract")
 
 from support.databases import (  # noqa: E402 - after the rewrite is registered
     Databases,

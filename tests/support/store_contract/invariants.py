@@ -1,0 +1,60 @@
+"""What must hold of the API database whatever happened, read behind the stores."""
+
+from pydantic import SecretStr
+
+from support.store_contract.epoch import Rows, run_sql
+
+_OVERFULL = """
+SELECT p.host, i.resource_class, SUM(a.used), i.total, i.reserved
+FROM allocations a
+JOIN resource_providers p ON p.id = a.provider_id
+JOIN inventories i
+  ON i.provider_id = a.provider_id AND i.resource_class = a.resource_class
+GROUP BY p.host, i.resource_class, i.total, i.reserved, i.allocation_ratio,
+  i.unmanaged
+HAVING SUM(a.used) + i.unmanaged > (i.total - i.reserved) * i.allocation_ratio
+"""
+_SHARED_ADDRESS = """
+SELECT network_id, address, COUNT(*) FROM ip_allocations
+GROUP BY network_id, address HAVING COUNT(*) > 1
+"""
+_SHARED_MAC = (
+    "SELECT mac, COUNT(*) FROM ip_allocations GROUP BY mac HAVING COUNT(*) > 1"
+)
+_ADDRESS_OF_NOBODY = """
+SELECT * FROM ip_allocations WHERE server_uid NOT IN
+  (SELECT server_uid FROM instance_mappings)
+"""
+_CLAIM_OF_NOBODY = """
+SELECT * FROM allocations WHERE server_uid NOT IN
+  (SELECT server_uid FROM instance_mappings)
+"""
+_HOST_WITHOUT_CLAIM = """
+SELECT m.server_uid, m.host FROM instance_mappings m WHERE m.host IS NOT NULL
+AND NOT EXISTS (
+  SELECT 1 FROM allocations a JOIN resource_providers p ON p.id = a.provider_id
+  WHERE a.server_uid = m.server_uid AND p.host = m.host
+  AND a.placement_generation = m.placement_generation
+) AND m.queued_for_delete = 0
+"""
+_QUEUED_WITHOUT_TOMBSTONE = """
+SELECT server_uid FROM instance_mappings WHERE queued_for_delete = 1
+AND server_uid NOT IN (SELECT server_uid FROM tombstones)
+"""
+
+
+_RULES = {
+    "host fuller than it may be": _OVERFULL,
+    "address given twice": _SHARED_ADDRESS,
+    "MAC given twice": _SHARED_MAC,
+    "address of nobody": _ADDRESS_OF_NOBODY,
+    "claim of nobody": _CLAIM_OF_NOBODY,
+    "placed without a claim": _HOST_WITHOUT_CLAIM,
+    "queued without a tombstone": _QUEUED_WITHOUT_TOMBSTONE,
+}
+
+
+def find_violations(url: SecretStr) -> dict[str, Rows]:
+    """Return every broken rule with the rows that break it."""
+    found = run_sql(url, *_RULES.values())
+    return {rule: rows for rule, rows in zip(_RULES, found, strict=True) if rows}
