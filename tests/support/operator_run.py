@@ -113,6 +113,7 @@ class RunningOperator:
         await until(
             lambda: self.process.health.stage.startswith("holding") or self.task.done(),
             lambda: f"the operator leads (it is {self.process.health})",
+            timeout_seconds=90.0,
         )
         if self.task.done():
             self.task.result()

@@ -34,8 +34,9 @@ class Supervisor:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if task.cancelled() or self._failed.done():
+        if task.cancelled():
             return
+        # Asked for in any case: what fails second is no news, and no surprise.
         error = task.exception()
-        if error is not None:
+        if error is not None and not self._failed.done():
             self._failed.set_exception(error)

@@ -32,3 +32,13 @@ async def own_lab(
     async with operator_lab(own_control_plane.kubeconfig, name, tmp_path) as made:
         await apply_crds(made.kube)
         yield made
+
+
+@pytest.fixture
+async def own_bare_lab(
+    own_control_plane: ControlPlane, tmp_path: Path
+) -> AsyncIterator[OperatorLab]:
+    """The same without our CRDs."""
+    name = f"t-{token_hex(4)}"
+    async with operator_lab(own_control_plane.kubeconfig, name, tmp_path) as made:
+        yield made
