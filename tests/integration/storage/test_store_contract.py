@@ -8,3 +8,4 @@ from support.store_contract.deletes import *  # noqa: F403
 from support.store_contract.epoch import *  # noqa: F403
 from support.store_contract.hosts import *  # noqa: F403
 from support.store_contract.networks import *  # noqa: F403
+from support.store_contract.schema import *  # noqa: F403

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 pytest.register_assert_rewrite("support.store_contract")
 
@@ -26,3 +27,8 @@ async def databases(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Data
     databases = Databases(sqlite_urls(sqlite_template, tmp_path))
     yield databases
     await databases.close()
+
+
+@pytest.fixture
+def empty_database(tmp_path: Path) -> SecretStr:
+    return SecretStr(f"sqlite:///{tmp_path}/folder/empty.sqlite")

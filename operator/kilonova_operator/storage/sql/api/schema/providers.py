@@ -1,6 +1,6 @@
 """What hosts have and what is claimed of it, as in Placement."""
 
-from sqlalchemy import BigInteger, Float, Index, String, UniqueConstraint
+from sqlalchemy import BigInteger, Double, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kilonova_operator.storage.sql.api.schema.base import ApiBase
@@ -32,7 +32,7 @@ class InventoryRow(ApiBase):
     resource_class: Mapped[str] = mapped_column(ResourceClass, primary_key=True)
     total: Mapped[int] = mapped_column(BigInteger)
     reserved: Mapped[int] = mapped_column(BigInteger)
-    allocation_ratio: Mapped[float] = mapped_column(Float(53))
+    allocation_ratio: Mapped[float] = mapped_column(Double)
     min_unit: Mapped[int] = mapped_column(BigInteger)
     max_unit: Mapped[int] = mapped_column(BigInteger)
     step_size: Mapped[int] = mapped_column(BigInteger)

@@ -62,7 +62,7 @@ def _providers() -> None:
         sa.Column("resource_class", sa.String(64), primary_key=True),
         sa.Column("total", sa.BigInteger, nullable=False),
         sa.Column("reserved", sa.BigInteger, nullable=False),
-        sa.Column("allocation_ratio", sa.Float(53), nullable=False),
+        sa.Column("allocation_ratio", sa.Double, nullable=False),
         sa.Column("min_unit", sa.BigInteger, nullable=False),
         sa.Column("max_unit", sa.BigInteger, nullable=False),
         sa.Column("step_size", sa.BigInteger, nullable=False),
