@@ -13,12 +13,7 @@ from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.settings import API_DATABASE, Settings
 from kilonova_operator.storage.sql.engine import EngineSettings, build_engine
 from kilonova_operator.storage.sql.failures import describe
-from kilonova_operator.storage.sql.schema_sync import (
-    Chain,
-    SchemaState,
-    SchemaVersion,
-    read_version,
-)
+from kilonova_operator.storage.sql.schema_head import HEADS, read_revision
 from kilonova_operator.storage.sql.stores import (
     StoreSettings,
     open_api_store,
@@ -32,14 +27,14 @@ _CHECK = EngineSettings(pool_size=1)
 class SchemaNotCurrent(KilonovaError):
     """A database's schema is not the one that this program was built for."""
 
-    def __init__(self, version: SchemaVersion) -> None:
-        if version.state is SchemaState.AHEAD:
+    def __init__(self, database: str, found: str | None, wanted: str) -> None:
+        if found is not None and found > wanted:
             cure = "It was migrated by a newer program: run that one."
         else:
             cure = "Run: kilonova-manage db sync"
         super().__init__(
-            f"database {version.database} has schema revision "
-            f"{version.found or 'none'}, this program needs {version.wanted}. {cure}"
+            f"database {database} has schema revision {found or 'none'}, this "
+            f"program needs {wanted}. {cure}"
         )
 
 
@@ -68,17 +63,17 @@ async def open_stores(settings: Settings, owner: Owner) -> Stores:
 
 
 def _check_schema(settings: Settings, name: str) -> str:
+    wanted = HEADS["api" if name == API_DATABASE else "cell"]
     engine = build_engine(parse_url(name, settings.database_url(name)), _CHECK)
     try:
-        chain: Chain = "api" if name == API_DATABASE else "cell"
-        version = read_version(name, chain, engine)
+        found = read_revision(engine)
     except DBAPIError as error:
         raise DatabaseUnavailable(name, describe(error)) from None
     finally:
         engine.dispose()
-    if version.state is not SchemaState.CURRENT:
-        raise SchemaNotCurrent(version)
-    return version.wanted
+    if found != wanted:
+        raise SchemaNotCurrent(name, found, wanted)
+    return wanted
 
 
 def _utcnow() -> datetime:
