@@ -1,8 +1,10 @@
 """Statuses: written by server-side apply, to the very object that was read.
 
-Every apply carries the uid, so that a late one never resurrects an object, and
-none is sent when the object already shows what would be written: an idle
-operator writes nothing.
+Every apply carries the uid and the version that was read. The uid alone does not
+do: the API server leaves it out of account where the status of a custom kind is
+applied, and a late status would land on a new object of the old name. None is
+sent when the object already shows what would be written: an idle operator
+writes nothing.
 """
 
 from dataclasses import dataclass
@@ -55,7 +57,7 @@ class StatusWriter:
 
         Raises:
             NotFound: the object is gone.
-            Conflict: an object of that name exists, but it is another one.
+            Conflict: the object is another one, or changed since it was read.
             SchemaTooOld: the served CRD lacks a field.
         """
         ours = fields or frozenset(type(status).model_fields) - self.foreign
@@ -71,6 +73,7 @@ class StatusWriter:
             uid=obj.metadata.uid,
             field_manager=self.field_manager,
             subresource="status",
+            resource_version=obj.metadata.resource_version or None,
         )
         return True
 
