@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from secrets import token_hex
 
@@ -158,4 +159,10 @@ def add_host(cluster: Cluster, node: str) -> None:
             "spec": {},
         }
     )
+    code, text = operator.send(
+        "PATCH",
+        f"/apis/compute.kilonova.dev/v1alpha1/computehosts/{node}/status",
+        {"status": {"observedGeneration": 1, "state": "Up", "cell": "cell1"}},
+    )
+    assert code == HTTPStatus.OK, text
     operator.create(build_instance(node))

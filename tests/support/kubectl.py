@@ -1,7 +1,11 @@
 """kubectl and helm of the lab's tool cache, as somebody in particular."""
 
 import json
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +89,31 @@ class Cli:
         outcome = self.run("kubectl", *arguments, stdin=stdin)
         assert not outcome.ok, f"was not refused: {outcome}"
         return outcome.stderr
+
+    def send(self, method: str, path: str, body: object) -> tuple[int, str]:
+        """Send one request as the token's owner; kubectl would read first."""
+        config = json.loads(self.kubeconfig.read_text())
+        cluster = config["clusters"][0]["cluster"]
+        ca = b64decode(cluster["certificate-authority-data"]).decode()
+        token = config["users"][0]["user"]["token"]
+        request = urllib.request.Request(  # noqa: S310 - the tests' own server
+            cluster["server"] + path,
+            method=method,
+            data=json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/merge-patch+json",
+            },
+        )
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cadata=ca)),
+        )
+        try:
+            with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
 
     def helm(self, *arguments: str) -> str:
         """Run helm and return what it printed; it must succeed."""
