@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 TOKEN_SECONDS = 3600
 _RENEW_AT = 2 / 3
-_PAUSES = Backoff(first_seconds=1.0, most_seconds=30.0)
+_PAUSES = Backoff(first_seconds=1.0, most_seconds=8.0)
 
 
 class HostToken:

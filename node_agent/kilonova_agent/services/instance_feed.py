@@ -7,12 +7,15 @@ from random import Random
 from kilonova_agent.storage.order_book import OrderBook
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
-from kilonova_api.kube.informer import Informer
+from kilonova_api.kube.informer import Informer, InformerSettings
 from kilonova_api.kube.resources import Key
 
 log = logging.getLogger(__name__)
 
+# A new host waits for its RoleBinding by asking; it shall not wait long.
+_RETRIES = Backoff(first_seconds=0.5, most_seconds=8.0)
 _NOTE_VERSION_SECONDS = 60.0
 
 
@@ -39,6 +42,7 @@ class InstanceFeed:
             clock=clock,
             random=random,
             floor=orders.highest_version,
+            settings=InformerSettings(backoff=_RETRIES),
             on_store_went_back=self._freeze,
         )
 

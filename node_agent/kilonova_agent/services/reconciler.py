@@ -103,6 +103,7 @@ class Reconciler:
         self._statuses = statuses
         self._clock = clock
         self._began_at: dict[str, float] = {}
+        self._ended: dict[str, str] = {}
 
     async def reconcile(self, uuid: str) -> None:
         """Look at one guest and do the next step."""
@@ -111,6 +112,8 @@ class Reconciler:
         # What is not there orders nothing, and neither does a host unknown yet.
         if wanted is None or standing is None:
             return
+        if self._ended.get(uuid) == wanted.metadata.uid:
+            return  # deleted by us; the informer has not heard of it yet
         seen = await self._gather(wanted, standing)
         decision = decide(seen)
         if isinstance(decision, Hold):
@@ -123,6 +126,7 @@ class Reconciler:
     def forget(self, uuid: str) -> None:
         """Hear that the Instance is gone; the guest, if there is one, goes on."""
         self._began_at.pop(uuid, None)
+        self._ended.pop(uuid, None)
         self._stopper.forget(uuid)
         self._statuses.forget(uuid)
 
@@ -163,6 +167,7 @@ class Reconciler:
         log.info("%s: destroyed on order", seen.wanted.key)
         self.forget(uuid)
         self._pacer.forget(uuid)
+        self._ended[uuid] = seen.wanted.metadata.uid
 
     async def _live(self, seen: Seen, decision: Decision) -> None:
         wanted, uuid = seen.wanted, seen.wanted.metadata.name

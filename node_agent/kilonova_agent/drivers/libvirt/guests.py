@@ -82,8 +82,8 @@ def power_off(connection: libvirt.virConnect, uuid: str) -> None:
     """End the domain's process at once."""
     domain = _find(connection, uuid)
     if domain is not None:
-        with _unless(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
-            domain.destroy()
+        with _unless(libvirt.VIR_ERR_NO_DOMAIN):
+            _end(domain)
 
 
 def destroy(
@@ -105,8 +105,7 @@ def destroy(
                 f"domain {domain.name()} ({generation}) is left alone: the order "
                 f"reaches up to placement generation {up_to_generation}"
             )
-        with _unless(libvirt.VIR_ERR_OPERATION_INVALID):
-            domain.destroy()
+        _end(domain)
         domain.undefineFlags(_UNDEFINE_ALL)
 
 
@@ -114,6 +113,22 @@ def _find(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | None
     with _unless(libvirt.VIR_ERR_NO_DOMAIN):
         return connection.lookupByUUIDString(uuid)
     return None
+
+
+def _end(domain: libvirt.virDomain) -> None:
+    """End the domain's process; done when it is off, whatever libvirt said.
+
+    Right after a restart of libvirtd a destroy can end the guest and fail with
+    "domain is not running". The other way round, a domain that still runs must
+    not lose its definition: it would go on with disks that are taken away.
+    """
+    try:
+        domain.destroy()
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
+            raise
+        if domain.isActive():
+            raise
 
 
 def _read(domain: libvirt.virDomain) -> Guest:

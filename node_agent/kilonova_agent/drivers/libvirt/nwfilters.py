@@ -61,7 +61,7 @@ _PORT_SECURITY = f"""
   <rule action="accept" direction="inout" priority="-500">
     <mac protocolid="arp"/>
   </rule>
-  <rule action="drop" direction="inout" priority="1000"><all/></rule>
+  <rule action="drop" direction="inout" priority="1000"/>
 </filter>
 """
 # In the order of definition: a filter refers to those before it.
