@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 UV_COMPILE := uv pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 LAB := PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab
+BENCH := PYTHONPATH=lab:crds:. $(VENV)/python -m bench
 PYTEST := $(VENV)/python -m pytest
 PYTHON_FILES := crds operator node_agent lab tests bench
 export PYTHON
@@ -61,13 +62,13 @@ test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
 
 .PHONY: bench-writes bench-boot bench-memory bench-idle
 bench-writes: lab-setup ## API writes by us per Server, create to gone
-	$(LAB) bench writes
+	$(BENCH) writes
 bench-boot: lab-setup ## From apply to the guest's first instruction, and to ready
-	$(LAB) bench boot
+	$(BENCH) boot
 bench-memory: lab-setup ## Resident memory of operator and agents
-	$(LAB) bench memory
+	$(BENCH) memory
 bench-idle: lab-setup ## Writes by us in an idle minute
-	$(LAB) bench idle
+	$(BENCH) idle
 
 ##@ Development
 

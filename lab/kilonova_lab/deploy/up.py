@@ -15,6 +15,7 @@ from kilonova_lab.deploy.quickstart import GuestFile, apply_example, show_exampl
 from kilonova_lab.folders import build_user_state_folder
 from kilonova_lab.images import BuiltImage, build_images
 from kilonova_lab.images import Target as ImageTarget
+from kilonova_lab.images.guest import ensure_guest_image
 from kilonova_lab.images.server import (
     build_guest_url,
     build_objects,
@@ -47,14 +48,19 @@ def deploy(target: Target, watch: Stopwatch) -> Deployed:
             time; says what.
     """
     images = build_images(progress=watch.report)
-    server, guest = ensure_image_server(progress=watch.report)
+    server, _ = ensure_image_server(progress=watch.report)
     archives = [image.archive for image in (*images.values(), server)]
     target.import_images(archives)
     watch.report("images are on every node")
     kubectl = build_kubectl(target)
     kubectl.apply(*build_objects(server))
     install(kubectl, build_installation(target, images), watch)
-    return Deployed(target, kubectl, GuestFile(build_guest_url(), guest.sha256))
+    return Deployed(target, kubectl, build_guest_file())
+
+
+def build_guest_file() -> GuestFile:
+    """Return the guest image that ``deploy`` serves inside the cluster."""
+    return GuestFile(build_guest_url(), ensure_guest_image().sha256)
 
 
 def build_kubectl(target: Target) -> Kubectl:
