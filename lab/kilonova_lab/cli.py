@@ -15,6 +15,8 @@ from kilonova_lab.programs import CONTAINERD, COREDNS, KUBE, ProgramCache
 from kilonova_lab.supervised import Program
 from kilonova_lab.target import Target
 
+_INTERRUPTED = 130  # as shells count a program that SIGINT ended
+
 
 def build_shell_environment(
     target: Target, environment: Mapping[str, str]
@@ -107,4 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; what was begun is undone", file=sys.stderr)
+        return _INTERRUPTED
     return 0

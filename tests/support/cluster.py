@@ -14,6 +14,8 @@ from secrets import token_hex
 import pytest
 
 from kilonova_lab.cluster import Cluster
+from kilonova_lab.deploy.up import build_archives
+from kilonova_lab.stopwatch import Stopwatch
 
 
 @contextmanager
@@ -43,8 +45,9 @@ def build_lab_id(prefix: str) -> str:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The session's cluster."""
-    with running_cluster(build_lab_id("e2e")) as running:
+    """The session's cluster, with Kilonova's images on its nodes."""
+    archives = build_archives(Stopwatch(print))
+    with running_cluster(build_lab_id("e2e"), archives=archives) as running:
         yield running
 
 

@@ -49,8 +49,7 @@ def deploy(target: Target, watch: Stopwatch) -> Deployed:
     """
     images = build_images(progress=watch.report)
     server, _ = ensure_image_server(progress=watch.report)
-    archives = [image.archive for image in (*images.values(), server)]
-    target.import_images(archives)
+    target.import_images(_list_archives(images, server))
     watch.report("images are on every node")
     kubectl = build_kubectl(target)
     kubectl.apply(*build_objects(server))
@@ -61,6 +60,23 @@ def deploy(target: Target, watch: Stopwatch) -> Deployed:
 def build_guest_file() -> GuestFile:
     """Return the guest image that ``deploy`` serves inside the cluster."""
     return GuestFile(build_guest_url(), ensure_guest_image().sha256)
+
+
+def build_archives(watch: Stopwatch) -> list[Path]:
+    """Return the archives of all images, for nodes that begin with them.
+
+    Importing into a running cluster, as `deploy` does with what is missing,
+    unpacks each image in each node.
+    """
+    images = build_images(progress=watch.report)
+    server, _ = ensure_image_server(progress=watch.report)
+    return _list_archives(images, server)
+
+
+def _list_archives(
+    images: Mapping[ImageTarget, BuiltImage], server: BuiltImage
+) -> list[Path]:
+    return [image.archive for image in (*images.values(), server)]
 
 
 def build_kubectl(target: Target) -> Kubectl:
@@ -113,7 +129,10 @@ def _make_database_folder(cluster: Cluster) -> None:
 def up(lab_id: str, kubeconfig: Path | None = None) -> None:
     """Bring everything up and print what a person wants to see."""
     watch = Stopwatch(print)
-    target = start_target(lab_id, kubeconfig=kubeconfig, report=print)
+    archives = build_archives(watch)
+    target = start_target(
+        lab_id, kubeconfig=kubeconfig, archives=archives, report=print
+    )
     deployed = deploy(target, watch)
     apply_example(deployed.kubectl, deployed.image, watch)
     folder = build_user_state_folder(lab_id)
