@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,7 @@ from kilonova_api.kube.client import KubeClient
 from kilonova_api.kube.clock import SystemClock
 from kilonova_api.kube.config import load_kubeconfig
 from kilonova_api.kube.connection import Connection
-from kilonova_api.kube.resources import NAMESPACE, SECRET, Key, Resource
+from kilonova_api.kube.resources import LEASE, NAMESPACE, SECRET, Key, Resource
 from kilonova_api.names import SERVER_FINALIZER
 from kilonova_api.network import Network
 from kilonova_api.server import Server
@@ -73,7 +73,7 @@ class ServerStage:
             "http_port": 0,
             "lease_seconds": 15,
             "drain_seconds": 8,
-            "host_down_seconds": 5,
+            "host_down_seconds": 8,
             "silent_hosts_percent": 100,
             "data_dir": self.folder,
         }
@@ -87,15 +87,31 @@ class ServerStage:
         )
         process, stop = OperatorProcess(made, parts), asyncio.Event()
         task = asyncio.create_task(process.run(stop))
-        self.operator = RunningOperator(process, stop, task)
-        await self.operator.wait_holding()
-        return self.operator
+        self.operator = running = RunningOperator(process, stop, task)
+        await until(
+            lambda: process.health.stage.startswith("holding") or task.done(),
+            lambda: f"the operator leads (it is {process.health})",
+            timeout_seconds=90,
+        )
+        return running
 
     async def kill_operator(self) -> None:
-        """End the operator as SIGKILL would."""
-        if self.operator is not None:
-            await self.operator.kill()
-            self.operator = None
+        """End the operator as SIGKILL would, and let its Leases run out at once."""
+        if self.operator is None:
+            return
+        await self.operator.kill()
+        self.operator = None
+        for lease in (await self.kube.list(LEASE, SYSTEM)).items:
+            meta = lease["metadata"]
+            await self.kube.delete(LEASE, SYSTEM, meta["name"], uid=meta["uid"])
+
+    async def keep_operator(self) -> None:
+        """Start the operator again whenever it ends by itself, as kubelet does."""
+        while True:
+            if self.operator is None or self.operator.task.done():
+                with suppress(AssertionError):
+                    await self.start_operator()
+            await asyncio.sleep(0.5)
 
     async def add_host(self, name: str, **fields: Any) -> StageHost:
         host = StageHost(self.kube, name, **fields)
@@ -153,6 +169,13 @@ class ServerStage:
         await self.kube.replace(
             Server.resource(), server | {"spec": server["spec"] | spec}
         )
+
+    async def annotate_server(self, key: Key, name: str, value: str) -> None:
+        """Set an annotation, as kubectl annotate does."""
+        server = await self.kube.get(Server.resource(), *key)
+        known = server["metadata"].get("annotations") or {}
+        metadata = server["metadata"] | {"annotations": known | {name: value}}
+        await self.kube.replace(Server.resource(), server | {"metadata": metadata})
 
     async def delete_server(self, key: Key) -> None:
         server = await self.server(key)

@@ -13,7 +13,11 @@ from kilonova_operator.domain.servers.waiting import Patience
 from kilonova_operator.roles import SUPER, cell_role
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
-from kilonova_operator.services.informers import BY_HOST, BY_SERVER_UID
+from kilonova_operator.services.informers import (
+    BY_HOST,
+    BY_SERVER_UID,
+    ServerSummary,
+)
 from kilonova_operator.services.servers.adopt import Adopter
 from kilonova_operator.services.servers.brake import DeletionBrake
 from kilonova_operator.services.servers.cell_reconciler import CellReconciler
@@ -42,6 +46,7 @@ BY_SERVER_KEY = "server_key"
 
 def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
     """Build what the role super does for Servers."""
+    _follow_servers(context)
     reconciler = _build_super(context)
     sweep = SuperSweep(
         api=context.stores.api,
@@ -277,3 +282,24 @@ def _follow_hosts(context: ProcessContext, cell: str) -> None:
             )
 
     context.informers.compute_hosts.on_change(changed)
+
+
+def _follow_servers(context: ProcessContext) -> None:
+    """Wake a Server that appeared, was changed or is being deleted.
+
+    kopf tells the same and more. But kopf's watch can go deaf (a restored
+    store, a kind that was away for a while), and ours cannot.
+    """
+
+    def changed(key: Key, old: ServerSummary | None, new: ServerSummary | None) -> None:
+        if new is None or _is_unchanged(old, new):
+            return
+        context.feeds.publish(FeedKind.SERVERS, key, cell=new.cell)
+
+    context.informers.servers.on_change(changed)
+
+
+def _is_unchanged(old: ServerSummary | None, new: ServerSummary) -> bool:
+    if old is None or old.uid != new.uid:
+        return False
+    return (old.generation, old.deleting) == (new.generation, new.deleting)

@@ -18,7 +18,6 @@ from .test_super_step import PLACED
     [
         ({}, {}),
         ({"powerState": "Stopped"}, {"power_state": "Stopped"}),
-        ({"metadata": {"role": "db"}}, {"metadata": {"role": "db"}}),
         ({"deletion": {"protected": True}}, {}),
         ({"userData": "new"}, {}),
     ],
@@ -34,6 +33,15 @@ def test_only_what_a_running_guest_can_take_changes_its_order(
         return
     wanted = changed | {"server_generation": 4, "writer": 7}
     assert update == old.model_copy(update=wanted)
+
+
+def test_new_metadata_changes_the_order() -> None:
+    server = make_server(metadata={"generation": 2})
+    spec = server.spec.model_copy(update={"metadata": {"role": "db"}})
+    changed = server.model_copy(update={"spec": spec})
+    update = build_update(make_instance().spec, changed, PLACED, writer=7)
+    assert update is not None
+    assert update.metadata == {"role": "db"}
 
 
 def test_a_stale_leaders_update_carries_its_own_term() -> None:
