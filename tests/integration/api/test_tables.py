@@ -56,6 +56,13 @@ def test_a_running_server(admin: Cli) -> None:
 
 
 @pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("kind", ["nsrv", "nnet"])
+def test_a_table_fits_into_80_columns(admin: Cli, kind: str) -> None:
+    lines = admin.kubectl("get", kind, "-n", "shop").splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.usefixtures("shop")
 def test_a_running_server_in_wide(admin: Cli) -> None:
     assert _get(admin, "nsrv", "web-0", "-o", "wide") == _table(
         """
