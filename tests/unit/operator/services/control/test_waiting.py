@@ -1,0 +1,64 @@
+"""Servers that wait are woken by what they wait for, and by nothing else."""
+
+import pytest
+
+from kilonova_api.kube.resources import Key
+from kilonova_operator.services.control.waiting import Reference, Waiting
+
+WEB, DB = Key("shop", "web"), Key("shop", "db")
+SMALL = Reference("Flavor", Key("", "m1.small"))
+DEBIAN = Reference("Image", Key("shop", "debian"))
+
+
+@pytest.fixture
+def woken() -> list[Key]:
+    return []
+
+
+@pytest.fixture
+def waiting(woken: list[Key]) -> Waiting:
+    return Waiting(woken.append)
+
+
+def test_a_reference_wakes_those_who_wait_for_it(
+    waiting: Waiting, woken: list[Key]
+) -> None:
+    waiting.for_references(WEB, frozenset({SMALL, DEBIAN}))
+    waiting.for_references(DB, frozenset({DEBIAN}))
+    waiting.reference_changed(SMALL)
+    assert woken == [WEB]
+
+
+def test_who_was_woken_waits_no_more(waiting: Waiting, woken: list[Key]) -> None:
+    waiting.for_references(WEB, frozenset({SMALL, DEBIAN}))
+    waiting.reference_changed(SMALL)
+    waiting.reference_changed(DEBIAN)
+    assert woken == [WEB]
+
+
+def test_capacity_wakes_the_longest_waiting_first(
+    waiting: Waiting, woken: list[Key]
+) -> None:
+    waiting.for_capacity(WEB)
+    waiting.for_capacity(DB)
+    assert waiting.waiting_for_capacity == 2
+    waiting.capacity_changed()
+    waiting.capacity_changed()
+    assert woken == [WEB, DB]
+
+
+def test_a_new_wait_replaces_the_old_one(waiting: Waiting, woken: list[Key]) -> None:
+    waiting.for_references(WEB, frozenset({SMALL}))
+    waiting.for_capacity(WEB)
+    waiting.reference_changed(SMALL)
+    assert woken == []
+
+
+def test_who_is_forgotten_is_not_woken(waiting: Waiting, woken: list[Key]) -> None:
+    waiting.for_references(WEB, frozenset({SMALL}))
+    waiting.for_capacity(DB)
+    waiting.forget(WEB)
+    waiting.forget(DB)
+    waiting.reference_changed(SMALL)
+    waiting.capacity_changed()
+    assert woken == []
