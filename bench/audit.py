@@ -62,6 +62,8 @@ def read_writes(log: Path, *, offset: int = 0) -> Iterator[Write]:
     with log.open("rb") as lines:
         lines.seek(offset)
         for line in lines:
+            if not line.endswith(b"\n"):  # is being written at this moment
+                return
             write = _parse(json.loads(line))
             if write is not None:
                 yield write

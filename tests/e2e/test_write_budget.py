@@ -6,9 +6,11 @@ from secrets import token_hex
 
 from bench.lab import BenchLab
 from bench.writes import measure_writes
+
 from support.kilonova import Kilonova
 
 MOST_WRITES_A_SERVER = 8
+WRITES_OF_A_SHOWN_BUILD = 2
 SERVERS = 30
 
 
@@ -20,4 +22,6 @@ def test_a_server_costs_at_most_eight_writes_from_create_to_gone(
     )
     lab.prepare()
     measured = measure_writes(lab, servers=SERVERS)
-    assert measured["per_server"] <= MOST_WRITES_A_SERVER, measured
+    writes = round(measured["per_server"] * SERVERS)
+    shown_as_building = WRITES_OF_A_SHOWN_BUILD * measured["slow_builds"]
+    assert writes <= MOST_WRITES_A_SERVER * SERVERS + shown_as_building, measured
