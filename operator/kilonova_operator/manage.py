@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kilonova-manage: {error}", file=sys.stderr)
         return FAILED
     except ValidationError as error:
-        print(f"kilonova-manage: settings: {error}", file=sys.stderr)
+        for wrong in error.errors(include_url=False, include_input=False):
+            print(f"kilonova-manage: settings: {wrong['msg']}", file=sys.stderr)
         return FAILED
     return code
 

@@ -35,7 +35,7 @@ def parse_url(database: str, text: SecretStr) -> URL:
     """
     try:
         url = make_url(text.get_secret_value().strip())
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
         # The cause quotes the URL, password and all.
         raise DatabaseUrlInvalid(database, "it is not a database URL") from None
     driver = _DRIVERS.get(url.drivername)
