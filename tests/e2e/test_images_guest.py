@@ -120,6 +120,9 @@ def test_a_guest_boots_the_kernel_directly_and_asks_for_an_address(
         print(f"direct boot: {seconds:.1f} s, {guest.cpu_seconds():.1f} s of CPU")
         assert f"ip={ADDRESS}" in guest.read_console()
         assert guest.get_info()["hostname"] == "tiny"
+        assert guest.ask_agent("guest-ping") == {}
+        assert guest.ask_agent("guest-sync", id=4711) == 4711
+        assert guest.ask_agent("guest-get-host-name") == {"host-name": "tiny"}
 
 
 def test_user_data_that_is_no_script_is_acknowledged(

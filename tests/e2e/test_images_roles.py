@@ -1,8 +1,11 @@
 """The operator's and the agent's image: what is in, what is not."""
 
+import contextlib
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from kilonova_lab.images import BuiltImage, Target, build_images
 from support.image_container import ImageContainer
 from support.oci import read_layers
+from support.waiting import eventually
 
 PYTHON = "/opt/kilonova/bin/python3"
 
@@ -135,6 +139,42 @@ def test_equal_input_gives_an_equal_digest(
     image.archive.with_suffix(".json").unlink()
     again = build_images(["agent"], checkout=copy_checkout(tmp_path))["agent"]
     assert again == image
+
+
+def test_a_killed_build_leaves_nothing_that_runs_or_is_in_the_way(
+    tmp_path: Path,
+) -> None:
+    """SIGKILL in the middle; the next build works on the same storage."""
+    checkout = copy_checkout(tmp_path)
+    containerfile = checkout / "Containerfile"
+    text = containerfile.read_text()
+    containerfile.write_text(f"{text}\nRUN sleep 61.7\n")
+    build = "import pathlib, sys; from kilonova_lab.images import build_images; "
+    build += "build_images(['libvirt'], checkout=pathlib.Path(sys.argv[1]))"
+    process = subprocess.Popen([sys.executable, "-c", build, checkout], env=lab_path())
+    eventually(lambda: is_running("sleep\00061.7"), "the build", timeout_seconds=300)
+
+    process.kill()
+    process.wait()
+
+    eventually(lambda: not is_running("sleep\00061.7"), "the end of what it ran")
+    assert "kilonova/buildah" not in Path("/proc/mounts").read_text()
+    containerfile.write_text(f"{text}\nRUN sleep 0.7\n")
+    assert build_images(["libvirt"], checkout=checkout)["libvirt"].archive.exists()
+
+
+def is_running(words: str) -> bool:
+    """Tell whether a process has this command line."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_text().rstrip("\0") == words:
+                return True
+    return False
+
+
+def lab_path() -> dict[str, str]:
+    """Return an environment in which another Python finds the lab."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "lab")}
 
 
 def copy_checkout(folder: Path) -> Path:

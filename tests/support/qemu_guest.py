@@ -83,6 +83,16 @@ class QemuGuest:
             info: dict[str, Any] = json.load(answer)
         return info
 
+    def ask_agent(self, command: str, **arguments: object) -> object:
+        """Ask the QEMU guest agent inside; return its answer's ``return``."""
+        with socket.socket(socket.AF_UNIX) as channel:
+            channel.settimeout(20)
+            channel.connect(str(self.folder / "agent.sock"))
+            request = {"execute": command, "arguments": arguments}
+            channel.sendall(json.dumps(request).encode() + b"\n")
+            answer: dict[str, object] = json.loads(channel.makefile().readline())
+        return answer["return"]
+
     def press_power_button(self) -> float:
         """Ask the guest to power off; return how long it took."""
         assert self._process is not None
@@ -104,11 +114,15 @@ class QemuGuest:
     def _command(self) -> Sequence[str]:
         forward = f"hostfwd=tcp:127.0.0.1:{self.port}-{ADDRESS}:80"
         nic = f"user,model=virtio-net-pci,mac={MAC},restrict=on,{forward}"
+        agent = "server=on,wait=off,id=agent"
+        port = "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"
         return [
             *("qemu-system-x86_64", "-accel", "tcg,tb-size=32"),
             *("-m", str(self.memory_mib), "-display", "none"),
             *("-serial", f"file:{self.console_log}"),
             *("-qmp", f"unix:{self.folder}/qmp.sock,server=on,wait=off"),
+            *("-chardev", f"socket,path={self.folder}/agent.sock,{agent}"),
+            *("-device", "virtio-serial", "-device", port),
             *("-nic", nic if self.port else "none"),
             *self.options,
         ]

@@ -21,6 +21,7 @@ from kilonova_lab.images.command import (
     need_programs,
     run,
 )
+from kilonova_lab.images.errors import ImageBuildFailed
 from kilonova_lab.images.inputs import hash_files, source_files
 from kilonova_lab.images.order import BuildOrder
 
@@ -32,10 +33,9 @@ MIRROR_VARIABLE = "KILONOVA_DEBIAN_MIRROR"
 BUILD_TIMEOUT_SECONDS = 1800.0
 BOOTSTRAP_TIMEOUT_SECONDS = 1200.0
 QUICK_TIMEOUT_SECONDS = 120.0
+LOCK_TIMEOUT_SECONDS = 600
 
 PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util-linux"}
-
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ class BuildahEngine:
 
     def _start_afresh(self) -> None:
         """Drop what a killed build left: its containers and its mount counts."""
-        self._remove_tree(self._storage / "run")
+        run(
+            as_root([*self._lock, "rm", "-rf", self._storage / "run"]),
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
+        )
         self._buildah("rm", "--all", timeout_seconds=QUICK_TIMEOUT_SECONDS)
 
     def _ensure_base(self) -> None:
@@ -100,7 +103,7 @@ class BuildahEngine:
         self.progress(f"base: debootstrap of Debian {SUITE} (about a minute)")
         place = self.cache.folder("base")
         root, tarball = place / "root", place / "base.tar"
-        mirror = os.environ.get(MIRROR_VARIABLE, DEFAULT_MIRROR)
+        mirror = find_mirror()
         recipe = self.checkout / "images" / "base"
         self._remove_tree(root)
         try:
@@ -121,23 +124,15 @@ class BuildahEngine:
         run(
             isolated(
                 [
-                    *self._command,
+                    *(*self._lock, *self._command),
                     *("build", "--isolation", "chroot", "--layers"),
                     *("--timestamp", "0", "--pull-never", *options),
-                    *self._mounted_certificates(),
                     *("--file", context / "Containerfile", context),
                 ]
             ),
             timeout_seconds=BUILD_TIMEOUT_SECONDS,
             log=log,
         )
-
-    def _mounted_certificates(self) -> list[str]:
-        """Let the build trust what the machine trusts, if a mirror needs it."""
-        mirror = os.environ.get(MIRROR_VARIABLE, DEFAULT_MIRROR)
-        if not mirror.startswith("https:"):
-            return []
-        return ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
 
     @cached_property
     def _storage(self) -> Path:
@@ -163,13 +158,36 @@ class BuildahEngine:
         ]
 
     @property
+    def _lock(self) -> list[str]:
+        """Hold the storage: below sudo, a buildah may outlive a killed build."""
+        wait = ("--wait", str(LOCK_TIMEOUT_SECONDS))
+        return ["flock", *wait, str(self._storage / "lock")]
+
+    @property
     def _command(self) -> list[str]:
         return ["buildah", *self._options(self._driver)]
 
     def _buildah(self, *arguments: str | Path, timeout_seconds: float) -> str:
         return run(
-            isolated([*self._command, *arguments]), timeout_seconds=timeout_seconds
+            isolated([*self._lock, *self._command, *arguments]),
+            timeout_seconds=timeout_seconds,
         )
 
     def _remove_tree(self, path: Path) -> None:
         run(as_root(["rm", "-rf", path]), timeout_seconds=QUICK_TIMEOUT_SECONDS)
+
+
+def find_mirror() -> str:
+    """Return the Debian mirror to take packages from.
+
+    Raises:
+        ImageBuildFailed: not plain HTTP. The base has no certificates yet, and
+            what protects Debian's packages are signatures.
+    """
+    mirror = os.environ.get(MIRROR_VARIABLE, DEFAULT_MIRROR).rstrip("/")
+    if not mirror.startswith("http://"):
+        raise ImageBuildFailed(
+            f"{MIRROR_VARIABLE}={mirror} is no http:// address; apt checks signatures, "
+            "so name the mirror's plain address"
+        )
+    return mirror

@@ -75,12 +75,12 @@ def ask_for_root() -> None:
 
 
 def isolated(argv: Sequence[str | Path]) -> list[str | Path]:
-    """Run as root in a mount namespace of its own.
+    """Run as root in namespaces of its own.
 
-    Whatever it mounts is gone with it, even after a SIGKILL.
+    Whatever it starts and mounts is gone with it, even after a SIGKILL.
     """
-    unshare = ["unshare", "--mount", "--fork", "--kill-child=SIGKILL", "--"]
-    return as_root([*unshare, *argv])
+    namespaces = ("--mount", "--pid", "--mount-proc")
+    return as_root(["unshare", *namespaces, "--fork", "--kill-child", "--", *argv])
 
 
 def need_programs(packages: Mapping[str, str]) -> None:
@@ -103,9 +103,14 @@ def _wait(
     environment: Mapping[str, str] | None,
 ) -> int:
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    if shutil.which(words[0], path=path) is None:
+        raise ProgramsMissing([words[0]], [words[0]])
+    # Killed with us, so that nobody goes on writing where we no longer hold
+    # the lock. (sudo drops this; see BuildahEngine for its way.)
+    bound = ["setpriv", "--pdeathsig", "KILL", "--", *words]
     try:
         process = subprocess.Popen(
-            words,
+            bound,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
@@ -116,7 +121,7 @@ def _wait(
             process_group=0,
         )
     except FileNotFoundError as error:
-        raise ProgramsMissing([words[0]], [words[0]]) from error
+        raise ProgramsMissing(["setpriv"], ["util-linux"]) from error
     try:
         return process.wait(timeout_seconds)
     except subprocess.TimeoutExpired as error:
