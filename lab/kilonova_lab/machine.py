@@ -17,7 +17,6 @@ remove them. It is a program of its own so that a user runs only this by sudo.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
 import json
 import os
@@ -27,44 +26,23 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import IO
 
-from kilonova_lab.addresses import SLOTS, build_machine_address, build_node_range
 from kilonova_lab.cgroups import LabCgroups, get_hierarchies
-from kilonova_lab.errors import AlreadyRunning, CommandFailed, LabError, NotReady
+from kilonova_lab.errors import AlreadyRunning, LabError
 from kilonova_lab.folders import STATE_ROOT
 from kilonova_lab.supervised import SupervisorClient
+from kilonova_lab.uplink import make_link, release_slot, remove_link, take_slot
 
-ROUTE_PROTOCOL = "177"
-"""Marks the lab's routes on the machine; no routing daemon has this number."""
-UNREACHABLE_METRIC = "4278198272"
-"""The last choice: any other route to the same range comes first."""
-
-_LINK_SETTINGS = {
-    # What the lab sends is for the machine itself, and is passed on nowhere...
-    "ipv4/conf/{link}/forwarding": "0",
-    # ...and has an address of the lab's nodes, so that answers go back there.
-    "ipv4/conf/{link}/rp_filter": "1",
-    # The machine would announce itself on the lab's bridge.
-    "ipv6/conf/{link}/disable_ipv6": "1",
-}
 _MODULES = ("overlay", "br_netfilter")
-_HUGE_PREFIX = 8
 _LOCK_SECONDS = 20.0
 _SUPERVISOR_SECONDS = 15.0
-_LINK_REMOVAL_SECONDS = 20.0
 
 
 def get_state_folder(lab_id: str) -> Path:
     """Return a lab's state folder."""
     return STATE_ROOT / lab_id
-
-
-def get_link_name(lab_id: str) -> str:
-    """Return the machine's end of a lab's link."""
-    return f"kn-{lab_id}"
 
 
 def is_running(lab_id: str) -> bool:
@@ -93,12 +71,12 @@ def start(lab_id: str, *, owner: int, with_lifeline: bool) -> int:
         _load_modules()
         folder = get_state_folder(lab_id)
         folder.mkdir(mode=0o755)
-        slot = _take_slot(lab_id)
+        slot = take_slot(folder)
         cgroups = LabCgroups(lab_id, get_hierarchies()).create("control")
         supervisor = _start_root_process(
             folder, lock, cgroups, owner=owner, with_lifeline=with_lifeline
         )
-        _link_machine(lab_id, slot, supervisor.get_pid())
+        make_link(lab_id, slot, supervisor.get_pid())
         os.chown(folder, owner, -1)
     return slot
 
@@ -117,12 +95,9 @@ def remove_remains(lab_id: str) -> None:
     cgroups = LabCgroups(lab_id, get_hierarchies())
     cgroups.kill_all()
     cgroups.remove()
-    _remove_link(get_link_name(lab_id))
+    remove_link(lab_id)
     folder = get_state_folder(lab_id)
-    with contextlib.suppress(FileNotFoundError):
-        slot = int((folder / "slot").read_text() or -1)
-        if slot >= 0:
-            _ip_quietly("route", "del", *_build_unreachable(slot))
+    release_slot(folder)
     _remove_tree(folder)
 
 
@@ -142,37 +117,6 @@ def _take_lab_lock(lab_id: str, *, wait_seconds: float = 0.0) -> Iterator[IO[str
             if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
                 yield lock
                 return
-
-
-def _take_slot(lab_id: str) -> int:
-    """Claim the first range that no route of this machine touches.
-
-    The unreachable route is the claim; all labs take theirs under one lock.
-    """
-    with (STATE_ROOT / ".slots.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        taken = _list_routed_ranges()
-        for slot in range(SLOTS):
-            if not any(build_node_range(slot).overlaps(other) for other in taken):
-                (get_state_folder(lab_id) / "slot").write_text(str(slot))
-                _ip("route", "add", *_build_unreachable(slot))
-                return slot
-    raise LabError(
-        f"no free range among {build_node_range(0)} to {build_node_range(SLOTS - 1)}: "
-        "`ip route` shows a route in each. Stop a lab, or remove left unreachable "
-        f"routes (`ip route flush proto {ROUTE_PROTOCOL}` when no lab runs)."
-    )
-
-
-def _list_routed_ranges() -> list[IPv4Network]:
-    routes = json.loads(_ip("-json", "-4", "route", "show", "table", "all"))
-    ranges = [
-        IPv4Network(route["dst"], strict=False)
-        for route in routes
-        if route["dst"] != "default"
-    ]
-    # A route to a huge range (a VPN's 10.0.0.0/8) is none to these addresses.
-    return [network for network in ranges if network.prefixlen > _HUGE_PREFIX]
 
 
 def _start_root_process(
@@ -217,36 +161,6 @@ def _enter(cgroups: tuple[str, ...]) -> None:
         Path(group, "cgroup.procs").write_text("0")
 
 
-def _link_machine(lab_id: str, slot: int, pid: int) -> None:
-    link = get_link_name(lab_id)
-    _ip(
-        "link",
-        "add",
-        link,
-        "type",
-        "veth",
-        "peer",
-        "name",
-        "machine",
-        "netns",
-        str(pid),
-    )
-    for setting, value in _LINK_SETTINGS.items():
-        Path("/proc/sys/net", setting.format(link=link)).write_text(value)
-    _ip("address", "add", f"{build_machine_address(slot)}/24", "dev", link)
-    _ip("link", "set", link, "up")
-
-
-def _remove_link(link: str) -> None:
-    """Remove the machine's end, which the kernel may be about to do itself."""
-    deadline = time.monotonic() + _LINK_REMOVAL_SECONDS
-    while Path("/sys/class/net", link).exists():
-        _ip_quietly("link", "del", link)
-        if time.monotonic() > deadline:
-            raise NotReady(f"removal of device {link}", seconds=_LINK_REMOVAL_SECONDS)
-        time.sleep(0.02)
-
-
 def _load_modules() -> None:
     """Load what a namespace cannot; a kernel with all of it built in has no modprobe.
 
@@ -255,32 +169,6 @@ def _load_modules() -> None:
     if modprobe := shutil.which("modprobe"):
         command = [modprobe, "--quiet", "--all", *_MODULES]
         subprocess.run(command, capture_output=True, check=False, timeout=30)
-
-
-def _build_unreachable(slot: int) -> tuple[str, ...]:
-    network = str(build_node_range(slot))
-    return (
-        "unreachable",
-        network,
-        "metric",
-        UNREACHABLE_METRIC,
-        "proto",
-        ROUTE_PROTOCOL,
-    )
-
-
-def _ip(*arguments: str) -> str:
-    done = subprocess.run(
-        ["ip", *arguments], capture_output=True, text=True, check=False, timeout=30
-    )
-    if done.returncode != 0:
-        raise CommandFailed(["ip", *arguments], done.returncode, done.stderr)
-    return done.stdout
-
-
-def _ip_quietly(*arguments: str) -> None:
-    with contextlib.suppress(CommandFailed):
-        _ip(*arguments)
 
 
 def _remove_tree(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kilonova_lab import cli, commands, machine, nodefiles, requirements
+from kilonova_lab import cli, commands, nodefiles, requirements, uplink
 from kilonova_lab.cluster import check_id
 from kilonova_lab.commands import ControlPlaneLayout
 from kilonova_lab.errors import LabError, NotRunning, ProgramsMissing
@@ -80,7 +80,7 @@ def test_an_id_that_cannot_name_devices_and_folders_is_refused(lab_id: str) -> N
 
 def test_a_device_of_the_longest_id_fits_the_kernels_15_characters() -> None:
     check_id("x" * 11)
-    assert len(machine.get_link_name("x" * 11)) <= 15
+    assert len(uplink.get_link_name("x" * 11)) <= 15
 
 
 def test_everything_missing_is_named_with_one_command(
