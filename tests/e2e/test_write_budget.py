@@ -6,7 +6,6 @@ from secrets import token_hex
 
 from bench.lab import BenchLab
 from bench.writes import measure_writes
-
 from support.kilonova import Kilonova
 
 MOST_WRITES_A_SERVER = 8
