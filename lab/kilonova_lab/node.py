@@ -12,15 +12,16 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from kilonova_lab import network, nodefiles
+from kilonova_lab import network, nodecommands, nodefiles
 from kilonova_lab.addresses import AddressPlan
 from kilonova_lab.cgroups import Hierarchy, LabCgroups
 from kilonova_lab.config import NodeConfig
 from kilonova_lab.imagestore import ImageStore, is_listening
-from kilonova_lab.nodeboot import PROGRAMS, STAGED_LIBVIRT, build_boot_script
+from kilonova_lab.nodeboot import STAGED_LIBVIRT, build_boot_script
 from kilonova_lab.pki import CertificateAuthority
 from kilonova_lab.preparedstore import build_link_script
 from kilonova_lab.supervised import Finished, Program, SupervisorClient
@@ -30,7 +31,6 @@ KUBERNETES_PROGRAMS = frozenset({"kubelet", "kube-proxy"})
 
 _BOOT_SECONDS = 15.0
 _LIBVIRT_SECONDS = 60.0  # its first start probes QEMU for up to 10 s
-_PATH = f"{PROGRAMS}/kube:{PROGRAMS}/containerd:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Node:
         self._init = Program(
             context.supervisor,
             f"node-{self.name}",
-            self._build_init_argv(),
+            nodecommands.build_init(self.supervisor.socket_path, owner=context.owner),
             context.folder / "log" / f"node-{self.name}.log",
             cgroups=self._build_cgroup_paths(),
         )
@@ -178,7 +178,7 @@ class Node:
         self, argv: Sequence[str], *, stdin: str = "", timeout_seconds: float = 60.0
     ) -> Finished:
         """Run a command in the node as root and return how it ended."""
-        wrapped = ["env", f"PATH={_PATH}", *argv]
+        wrapped = ["env", f"PATH={nodecommands.PATH}", *argv]
         return self.supervisor.run(
             wrapped, stdin=stdin, timeout_seconds=timeout_seconds
         )
@@ -192,7 +192,7 @@ class Node:
             "--all",
             "--wd=/",
             "env",
-            f"PATH={_PATH}",
+            f"PATH={nodecommands.PATH}",
         ]
 
     @property
@@ -217,15 +217,6 @@ class Node:
 
     def _build_cgroup_paths(self) -> tuple[str, ...]:
         return tuple(str(root / self.name) for root in self._cgroups.roots)
-
-    def _build_init_argv(self) -> tuple[str, ...]:
-        return (
-            *("unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"),
-            *("--fork", "--kill-child=SIGKILL", "--mount-proc", "tini", "--"),
-            *(sys.executable, "-m", "kilonova_lab.supervisor"),
-            f"--socket={self.supervisor.socket_path}",
-            f"--owner={self._context.owner}",
-        )
 
     def _build_boot_script(self) -> str:
         mounts = build_boot_script(
@@ -259,64 +250,27 @@ class Node:
             authority.write_kubeconfig(path, self._context.server, signed)
 
     def _build_programs(self) -> Mapping[str, Program]:
-        programs = {
-            "containerd": self._build_program(
-                "containerd",
-                [
-                    f"{PROGRAMS}/containerd/containerd",
-                    "-c",
-                    "/etc/containerd/config.toml",
-                ],
-                socket_path=self.images.socket_path,
-            ),
-            "kubelet": self._build_program("kubelet", self._build_kubelet_argv()),
-            "kube-proxy": self._build_program("kube-proxy", self._build_proxy_argv()),
+        sockets = {
+            "containerd": self.images.socket_path,
+            "libvirtd": self.libvirt_socket,
         }
-        if self.config.libvirt == "host":
-            programs["virtlogd"] = self._build_program(
-                "virtlogd", ["virtlogd", "-f", "/etc/libvirt/virtlogd.conf"]
-            )
-            programs["libvirtd"] = self._build_program(
-                "libvirtd",
-                ["libvirtd", "--listen", "-f", "/etc/libvirt/libvirtd.conf"],
-                socket_path=self.libvirt_socket,
-            )
-        return programs
-
-    def _build_program(
-        self, name: str, argv: Sequence[str], *, socket_path: Path | None = None
-    ) -> Program:
-        return Program(
-            self.supervisor,
-            name,
-            tuple(argv),
-            self.root / "var" / "log" / f"{name}.log",
-            log_inside=Path("/var/log", f"{name}.log"),
-            env={"PATH": _PATH},
-            is_ready=lambda: socket_path is None or is_listening(socket_path),
-            ready_timeout_seconds=_LIBVIRT_SECONDS,
+        commands = nodecommands.build_programs(
+            self.config, self.ip, pod_range=self._context.plan.pod_range
         )
+        return {
+            name: Program(
+                self.supervisor,
+                name,
+                argv,
+                self.root / "var" / "log" / f"{name}.log",
+                log_inside=Path("/var/log", f"{name}.log"),
+                env={"PATH": nodecommands.PATH},
+                is_ready=partial(_is_ready, sockets.get(name)),
+                ready_timeout_seconds=_LIBVIRT_SECONDS,
+            )
+            for name, argv in commands.items()
+        }
 
-    def _build_kubelet_argv(self) -> list[str]:
-        labels = ",".join(f"{key}={value}" for key, value in self.config.labels.items())
-        return [
-            f"{PROGRAMS}/kube/kubelet",
-            "--config=/etc/kubernetes/kubelet.json",
-            "--kubeconfig=/etc/kubernetes/kubelet.kubeconfig",
-            f"--hostname-override={self.name}",
-            f"--node-ip={self.ip}",
-            *([f"--node-labels={labels}"] if labels else []),
-        ]
 
-    def _build_proxy_argv(self) -> list[str]:
-        """Return kube-proxy's command line; 0 leaves the conntrack sysctls alone."""
-        return [
-            f"{PROGRAMS}/kube/kube-proxy",
-            "--kubeconfig=/etc/kubernetes/kube-proxy.kubeconfig",
-            f"--hostname-override={self.name}",
-            "--proxy-mode=iptables",
-            f"--cluster-cidr={self._context.plan.pod_range}",
-            "--conntrack-max-per-core=0",
-            "--conntrack-tcp-timeout-established=0",
-            "--conntrack-tcp-timeout-close-wait=0",
-        ]
+def _is_ready(socket_path: Path | None) -> bool:
+    return socket_path is None or is_listening(socket_path)
