@@ -1,0 +1,201 @@
+"""One decision: who is left, who is not and why."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilonova_operator.domain.inventory import (
+    DISK_GB,
+    MEMORY_MB,
+    RESOURCE_CLASSES,
+    VCPU,
+)
+from kilonova_operator.domain.scheduling.columns import HostColumns
+from kilonova_operator.domain.scheduling.defaults import build_default_scheduler
+from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
+from support.scheduling import SMALL, equal_hosts, made_columns, made_facts, made_view
+
+SCHEDULER = build_default_scheduler()
+
+
+def reasons(columns: HostColumns, request: BuildRequest) -> dict[str, int]:
+    decision = SCHEDULER.select(columns, request, random=Random(1))
+    return {rejected.constraint: rejected.hosts for rejected in decision.rejections}
+
+
+@pytest.mark.parametrize(
+    ("facts", "view", "constraint"),
+    [
+        pytest.param({"cell": None}, {}, "HostUnmapped", id="no cell"),
+        pytest.param({"held": True}, {}, "HostHeld", id="held"),
+        pytest.param({"up": False}, {}, "ComputeFilter", id="silent"),
+        pytest.param({"agent_version": "1.2.2"}, {}, "AgentTooOld", id="old agent"),
+        pytest.param({"agent_version": "x"}, {}, "AgentTooOld", id="strange version"),
+        pytest.param({}, {"vcpus": 2}, "Capacity:VCPU", id="fewer cores than asked"),
+        pytest.param(
+            {}, {"used": (0, 31000, 0)}, "Capacity:MEMORY_MB", id="memory is taken"
+        ),
+        pytest.param({}, {"used": (0, 0, 481)}, "Capacity:DISK_GB", id="disk is taken"),
+    ],
+)
+def test_a_rejected_host_counts_for_the_constraint_it_failed(
+    facts: dict[str, object], view: dict[str, int], constraint: str
+) -> None:
+    columns = made_columns(
+        (made_facts("good"), made_view("good")),
+        (made_facts("bad", **facts), made_view("bad", **view)),  # type: ignore[arg-type]
+    )
+    request = BuildRequest(
+        {VCPU: 4, MEMORY_MB: 2048, DISK_GB: 20}, min_agent_version="1.2.3"
+    )
+    decision = SCHEDULER.select(columns, request, random=Random(1))
+    assert decision.hosts == ("good",)
+    assert reasons(columns, request) == {constraint: 1}
+
+
+def test_a_host_with_many_faults_counts_once() -> None:
+    columns = made_columns(
+        (made_facts("bad", held=True, up=False), made_view("bad", memory_mb=600))
+    )
+    assert reasons(columns, SMALL) == {"HostHeld": 1}
+
+
+def test_the_message_says_what_was_asked_for() -> None:
+    columns = made_columns((made_facts("bad"), made_view("bad", memory_mb=2048)))
+    decision = SCHEDULER.select(columns, SMALL, random=Random(1))
+    record = decision.build_record(attempts=2)
+    assert record.rejections[0].constraint == "Capacity:MEMORY_MB"
+    assert "2048 MEMORY_MB are needed" in record.rejections[0].message
+    assert (record.hosts_considered, record.hosts_left, record.attempts) == (1, 0, 2)
+
+
+def test_tried_and_forced_hosts_are_told_apart() -> None:
+    columns = equal_hosts(4)
+    tried = replace(SMALL, ignored_hosts=frozenset({"hv0", "hv9"}))
+    assert reasons(columns, tried) == {"AlreadyTried": 1}
+    forced = replace(SMALL, forced_host="hv2")
+    assert SCHEDULER.select(columns, forced, random=Random(1)).hosts == ("hv2",)
+    assert reasons(columns, replace(SMALL, forced_host="hv9")) == {"NotForcedHost": 4}
+
+
+def test_a_forced_host_skips_filters_but_not_capacity() -> None:
+    columns = made_columns((made_facts("hv0", up=False), made_view("hv0")))
+    forced = replace(SMALL, forced_host="hv0")
+    assert SCHEDULER.select(columns, forced, random=Random(1)).hosts == ("hv0",)
+    big = replace(forced, amounts={VCPU: 17})
+    assert reasons(columns, big) == {"Capacity:VCPU": 1}
+
+
+def test_a_cell_that_is_asked_for_leaves_the_others_out() -> None:
+    columns = equal_hosts(2)
+    columns.set_facts(made_facts("hv2", cell="cell2"))
+    columns.set_provider(made_view("hv2"))
+    assert reasons(columns, replace(SMALL, cell="cell2")) == {"CellDisabled": 2}
+
+
+def test_an_extra_spec_nobody_understands_is_named() -> None:
+    request = replace(
+        SMALL,
+        extra_specs={"hw:cpu_policy": "dedicated", "capabilities:vcpus_total": "1"},
+    )
+    with pytest.raises(UnsupportedExtraSpec, match="hw:cpu_policy") as refused:
+        SCHEDULER.select(equal_hosts(1), request, random=Random(1))
+    assert refused.value.keys == ("hw:cpu_policy",)
+    assert refused.value.reason == "UnsupportedExtraSpec"
+
+
+def test_the_order_is_by_score_and_stable_between_equals() -> None:
+    columns = equal_hosts(4)
+    columns.set_provider(made_view("hv1", used=(1, 2048, 20), generation=2))
+    decision = SCHEDULER.select(columns, SMALL, random=Random(1))
+    assert decision.hosts == ("hv0", "hv2", "hv3", "hv1")
+
+
+def test_one_of_the_best_is_put_first_where_a_subset_is_set() -> None:
+    scheduler = replace(SCHEDULER, host_subset_size=3)
+    columns = equal_hosts(5)
+    first = {
+        scheduler.select(columns, SMALL, random=Random(seed)).hosts[0]
+        for seed in range(40)
+    }
+    assert first == {"hv0", "hv1", "hv2"}
+
+
+def test_alternates_are_the_next_two_of_the_same_cell() -> None:
+    columns = equal_hosts(5)
+    columns.set_facts(made_facts("hv1", cell="cell2"))
+    decision = SCHEDULER.select(columns, SMALL, random=Random(1))
+    assert decision.alternates("hv0") == ("hv2", "hv3")
+    assert decision.alternates("hv1") == ()
+
+
+def test_a_lost_claim_moves_its_host_to_the_rejected() -> None:
+    decision = SCHEDULER.select(equal_hosts(3), SMALL, random=Random(1))
+    after = decision.without("hv0", "Capacity:VCPU", "x").without(
+        "hv1", "Capacity:VCPU"
+    )
+    assert after.hosts == ("hv2",)
+    assert after.hosts_considered == 3
+    assert after.explain() == "2 Capacity:VCPU"
+    assert after.without("hv9", "Capacity:VCPU") == after
+
+
+def test_no_hosts_is_a_decision_too() -> None:
+    decision = SCHEDULER.select(HostColumns(), SMALL, random=Random(1))
+    assert (decision.hosts, decision.hosts_considered) == ((), 0)
+
+
+hosts = st.fixed_dictionaries(
+    {
+        "cell": st.sampled_from([None, "cell1", "cell2"]),
+        "up": st.booleans(),
+        "held": st.booleans(),
+        "agent_version": st.sampled_from(["0.9.0", "1.2.3", "10.0.0"]),
+    }
+)
+amounts = st.tuples(st.integers(0, 70), st.integers(0, 40000), st.integers(0, 600))
+requests = st.builds(
+    lambda wanted, specs, properties, tried: BuildRequest(
+        amounts=dict(zip(RESOURCE_CLASSES, wanted, strict=True)),
+        extra_specs=specs,
+        image_properties=properties,
+        min_agent_version="1.0.0",
+        ignored_hosts=tried,
+    ),
+    st.tuples(st.integers(1, 20), st.integers(1, 40000), st.integers(0, 600)),
+    st.dictionaries(
+        st.just("capabilities:free_ram_mb"), st.sampled_from([">= 1000", "<= 9000"])
+    ),
+    st.dictionaries(st.just("hw_architecture"), st.sampled_from(["x86_64", "aarch64"])),
+    st.frozensets(st.sampled_from(["hv0", "hv1", "hv7"])),
+)
+
+
+@given(st.lists(st.tuples(hosts, amounts), max_size=12), requests)
+def test_the_counts_always_add_up_and_who_is_left_fits(
+    given_hosts: list[tuple[dict[str, object], tuple[int, int, int]]],
+    request: BuildRequest,
+) -> None:
+    views = {
+        f"hv{n}": made_view(f"hv{n}", used=used)
+        for n, (_, used) in enumerate(given_hosts)
+    }
+    columns = made_columns(
+        *(
+            (made_facts(f"hv{n}", **facts), views[f"hv{n}"])
+            for n, (facts, _) in enumerate(given_hosts)
+        )
+    )
+    decision = SCHEDULER.select(columns, request, random=Random(1))
+    record = decision.build_record()
+    rejected = sum(rejection.hosts for rejection in record.rejections)
+    assert record.hosts_considered == len(given_hosts)
+    assert record.hosts_left + rejected == len(given_hosts)
+    assert len({r.constraint for r in record.rejections}) == len(record.rejections)
+    for host in decision.hosts:
+        assert views[host].find_shortfall(request.amounts) is None
+        assert host not in request.ignored_hosts
