@@ -52,7 +52,8 @@ def test_no_hosts_make_empty_columns() -> None:
 def test_every_host_keeps_its_own_values_whoever_comes_and_goes(
     changes: list[tuple[str, int]],
 ) -> None:
-    columns, expected = HostColumns(), {}
+    columns = HostColumns()
+    expected: dict[str, tuple[str, int]] = {}
     for kind, number in changes:
         host = f"hv{number}"
         if kind == "remove":
