@@ -3,10 +3,11 @@
 from contextlib import suppress
 from typing import Any
 
+from kilonova_api.cell import Cell
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.errors import AlreadyExists, Conflict, NotFound
-from kilonova_api.kube.resources import LEASE, NODE, KubeObject
+from kilonova_api.kube.resources import LEASE, NODE, KubeObject, Resource
 from kilonova_api.names import HYPERVISOR_LABEL, host_namespace
 
 HOST_ID = "11111111-2222-4333-8444-555555555555"
@@ -85,8 +86,17 @@ async def find_host(kube: KubeApi, name: str) -> ComputeHost | None:
 
 
 async def clear_hosts(kube: KubeApi) -> None:
-    """Remove all Nodes and ComputeHosts, so that the next test sees only its own."""
-    for resource in (NODE, ComputeHost.resource()):
+    """Remove all Nodes and ComputeHosts."""
+    await _clear(kube, NODE, ComputeHost.resource())
+
+
+async def clear_hosts_and_cells(kube: KubeApi) -> None:
+    """Remove what one operator leaves and the next one's databases do not know."""
+    await _clear(kube, NODE, ComputeHost.resource(), Cell.resource())
+
+
+async def _clear(kube: KubeApi, *resources: Resource) -> None:
+    for resource in resources:
         for obj in (await kube.list(resource)).items:
             metadata = obj["metadata"]
             with suppress(NotFound, Conflict):

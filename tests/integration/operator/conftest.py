@@ -7,7 +7,7 @@ from secrets import token_hex
 import pytest
 
 from kilonova_lab.controlplane import ControlPlane
-from support.made_up_hosts import clear_hosts
+from support.made_up_hosts import clear_hosts_and_cells
 from support.operator_run import OperatorLab, apply_crds, operator_lab
 
 
@@ -20,7 +20,7 @@ async def lab(
         await apply_crds(made.kube)
         yield made
         await made.close()
-        await clear_hosts(made.kube)
+        await clear_hosts_and_cells(made.kube)
 
 
 @pytest.fixture

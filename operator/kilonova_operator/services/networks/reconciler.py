@@ -26,19 +26,20 @@ from kilonova_operator.domain.conditions import (
     stalled,
 )
 from kilonova_operator.domain.epoch import Term
-from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.networks.network_status import build_network_status
 from kilonova_operator.domain.networks.requests import RangeForbidden, RangeInvalid
 from kilonova_operator.domain.refusals import NetworkInUse, PoolExhausted, RangeInUse
+from kilonova_operator.services.control.feeds import FeedKind
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import RetryAfter
+from kilonova_operator.services.networks.refused import RefusedNetworks
 from kilonova_operator.services.stores import ApiStore
 from kilonova_operator.storage.kubernetes.finalizers import ensure_finalizer
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
 NETWORK_FINALIZER = f"{GROUP}/network"
 REFUSALS = (RangeInUse, PoolExhausted, RangeForbidden, RangeInvalid)
-# Nothing tells that another network's range became free, or an address.
+# Nothing tells that the last address was given back.
 LOOK_AGAIN = RetryAfter(30.0)
 
 N = TypeVar("N", Network, ClusterNetwork)
@@ -56,6 +57,8 @@ class NetworkReconciler(Generic[N]):
     statuses: StatusWriter
     pacer: CountPacer
     clock: Clock
+    kind: FeedKind
+    refused: RefusedNetworks
 
     async def reconcile(self, key: Key) -> RetryAfter | None:
         """Bring one network closer to what is asked for."""
@@ -77,8 +80,12 @@ class NetworkReconciler(Generic[N]):
                 self.term(), self.build_request(network)
             )
         except REFUSALS as refused:
-            await self._tell(network, stalled(refused.reason, str(refused)), None)
-            return LOOK_AGAIN if _may_heal(refused) else None
+            if isinstance(refused, RangeInUse | PoolExhausted):
+                namespace = network.metadata.namespace
+                self.refused.note(self.kind, Key.of(namespace, network.metadata.name))
+            return await self._tell(
+                network, stalled(refused.reason, str(refused)), None
+            )
         return await self._tell(network, ready("RangeGiven"), range_)
 
     async def _end(self, network: N, found: KubeObject) -> RetryAfter | None:
@@ -91,6 +98,7 @@ class NetworkReconciler(Generic[N]):
             await self._tell(network, reconciling(used.reason, str(used)), held)
             return LOOK_AGAIN
         self.pacer.forget(network.metadata.uid)
+        self.refused.range_freed()
         await self.kube.remove_finalizer(
             self.model.resource(), found, NETWORK_FINALIZER
         )
@@ -119,7 +127,3 @@ class NetworkReconciler(Generic[N]):
         if range_ is None:
             return None
         return await self.store.count_addresses(range_.network_id)
-
-
-def _may_heal(refused: KilonovaError) -> bool:
-    return isinstance(refused, RangeInUse | PoolExhausted)

@@ -15,17 +15,29 @@ from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.networks.reconciler import N, NetworkReconciler
+from kilonova_operator.services.networks.refused import RefusedNetworks
 from kilonova_operator.settings import API_DATABASE, Settings
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
+
+_KINDS = {
+    Network.__name__: FeedKind.NETWORKS,
+    ClusterNetwork.__name__: FeedKind.CLUSTER_NETWORKS,
+}
 
 
 def build_network_controllers(context: ProcessContext) -> Sequence[Controller]:
     """Build one controller a kind."""
     policy = build_range_policy(context.settings)
+    refused = RefusedNetworks(context.feeds.publish)
     tenants = _build(
-        context, Network, lambda network: build_network_request(network, policy)
+        context,
+        refused,
+        Network,
+        build_request=lambda network: build_network_request(network, policy),
     )
-    hosts = _build(context, ClusterNetwork, build_cluster_network_request)
+    hosts = _build(
+        context, refused, ClusterNetwork, build_request=build_cluster_network_request
+    )
     return (
         Controller("networks", tenants.reconcile, (Feed(FeedKind.NETWORKS),), 2),
         Controller(
@@ -45,7 +57,9 @@ def build_range_policy(settings: Settings) -> RangePolicy:
 
 def _build(
     context: ProcessContext,
+    refused: RefusedNetworks,
     model: type[N],
+    *,
     build_request: Callable[[N], NetworkRequest],
 ) -> NetworkReconciler[N]:
     return NetworkReconciler(
@@ -57,4 +71,6 @@ def _build(
         statuses=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
         pacer=CountPacer(context.clock, context.settings.count_interval_seconds),
         clock=context.clock,
+        kind=_KINDS[model.__name__],
+        refused=refused,
     )

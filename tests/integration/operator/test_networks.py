@@ -1,0 +1,175 @@
+"""Networks get ranges, keep them while used, and give them back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kilonova_api.kube.resources import Key
+from kilonova_api.network import ClusterNetwork, Network
+from support.operator_run import OperatorLab, until
+
+AnyNetwork = Network | ClusterNetwork
+
+
+class Networks:
+    """What a person does with networks."""
+
+    def __init__(self, lab: OperatorLab, namespace: str) -> None:
+        self.lab, self.namespace = lab, namespace
+
+    async def create(self, name: str, **spec: Any) -> Network:
+        metadata = {"name": name, "namespace": self.namespace}
+        body = {"metadata": metadata, "spec": {"type": "NAT", **spec}}
+        created = await self.lab.kube.create(Network.resource(), body)
+        return Network.model_validate(created)
+
+    async def find(self, name: str) -> Network | None:
+        found = await self.lab.kube.find(Network.resource(), self.namespace, name)
+        return None if found is None else Network.model_validate(found)
+
+    async def wait(
+        self, name: str, check: Callable[[Network], bool], what: str
+    ) -> Network:
+        seen: list[Network | None] = [None]
+
+        async def so() -> bool:
+            seen[0] = await self.find(name)
+            return seen[0] is not None and check(seen[0])
+
+        await until(so, lambda: f"{what}; it is {seen[0]}")
+        assert seen[0] is not None
+        return seen[0]
+
+    async def delete(self, network: Network) -> None:
+        await self.lab.kube.delete(
+            Network.resource(),
+            self.namespace,
+            network.metadata.name,
+            uid=network.metadata.uid,
+        )
+
+    async def wait_gone(self, name: str) -> None:
+        async def gone() -> bool:
+            return await self.find(name) is None
+
+        await until(gone, f"network {name} is gone", timeout_seconds=60)
+
+
+def reason(network: AnyNetwork) -> str:
+    ready = network.status.condition("Ready")
+    return "" if ready is None else ready.reason
+
+
+def is_ready(network: AnyNetwork) -> bool:
+    return network.status.is_true("Ready")
+
+
+@pytest.fixture
+async def networks(lab: OperatorLab, namespace: str) -> Networks:
+    await lab.lead(forbidden_ranges="10.96.0.0/16")
+    return Networks(lab, namespace)
+
+
+async def test_a_network_shows_range_gateway_reach_and_use(networks: Networks) -> None:
+    await networks.create("private", cidr="10.20.0.0/24")
+    network = await networks.wait("private", is_ready, "it is ready")
+    status = network.status
+    assert (status.cidr, status.gateway) == ("10.20.0.0/24", "10.20.0.1")
+    assert (status.reach, status.used) == ("host", "0/252")
+    assert status.observed_generation == network.metadata.generation
+
+
+async def test_networks_without_a_range_get_different_ones(networks: Networks) -> None:
+    await networks.create("one")
+    await networks.create("two")
+    one = await networks.wait("one", is_ready, "one is ready")
+    two = await networks.wait("two", is_ready, "two is ready")
+    assert {one.status.cidr, two.status.cidr} == {"10.128.0.0/24", "10.128.1.0/24"}
+
+
+async def test_a_range_in_use_stalls_and_heals_when_it_is_free(
+    networks: Networks,
+) -> None:
+    await networks.create("first", cidr="10.20.0.0/24")
+    first = await networks.wait("first", is_ready, "the first is ready")
+    await networks.create("second", cidr="10.20.0.0/25")
+    second = await networks.wait("second", lambda n: bool(reason(n)), "it is judged")
+    assert (reason(second), second.status.is_true("Stalled")) == ("RangeInUse", True)
+    assert second.status.cidr is None
+    await networks.delete(first)
+    await networks.wait_gone("first")
+
+    async def ready() -> bool:
+        found = await networks.find("second")
+        return found is not None and is_ready(found)
+
+    await until(ready, "the second has it now", timeout_seconds=60)
+
+
+async def test_a_range_of_services_is_forbidden(networks: Networks) -> None:
+    await networks.create("evil", cidr="10.96.4.0/24")
+    evil = await networks.wait("evil", lambda n: bool(reason(n)), "it is judged")
+    assert reason(evil) == "RangeForbidden"
+    ready = evil.status.condition("Ready")
+    assert ready is not None
+    assert "10.96.0.0/16" in ready.message
+
+
+async def test_a_deleted_network_gives_its_range_back(networks: Networks) -> None:
+    await networks.create("brief", cidr="10.21.0.0/24")
+    brief = await networks.wait("brief", is_ready, "it is ready")
+    await networks.delete(brief)
+    await networks.wait_gone("brief")
+    await networks.create("again", cidr="10.21.0.0/24")
+    await networks.wait("again", is_ready, "the range is free")
+
+
+async def test_a_network_deleted_while_nobody_leads_gives_its_range_back_later(
+    lab: OperatorLab, namespace: str
+) -> None:
+    networks = Networks(lab, namespace)
+    operator = await lab.lead()
+    await networks.create("private", cidr="10.22.0.0/24")
+    private = await networks.wait("private", is_ready, "it is ready")
+    await operator.end()
+    await networks.delete(private)
+    still = await networks.find("private")
+    assert still is not None
+    await lab.lead("operator-1")
+    await networks.wait_gone("private")
+    await networks.create("again", cidr="10.22.0.0/24")
+    await networks.wait("again", is_ready, "the range is free")
+
+
+async def test_a_cluster_network_shows_the_admins_word(
+    lab: OperatorLab, namespace: str
+) -> None:
+    await lab.lead()
+    resource, key = ClusterNetwork.resource(), Key("", f"lan-{namespace}")
+    spec = {
+        "type": "Bridge",
+        "bridge": "br-lan",
+        "cidr": "192.0.2.0/24",
+        "gateway": "192.0.2.254",
+        "allocationPools": [{"start": "192.0.2.10", "end": "192.0.2.19"}],
+    }
+    body = {"metadata": {"name": key.name}, "spec": spec}
+    created = await lab.kube.create(resource, body)
+    seen: list[ClusterNetwork] = []
+
+    async def ready() -> bool:
+        found = await lab.kube.get(resource, None, key.name)
+        seen.append(ClusterNetwork.model_validate(found))
+        return is_ready(seen[-1])
+
+    await until(ready, lambda: f"it is ready: {seen[-1:]}")
+    status = seen[-1].status
+    assert (status.gateway, status.reach) == ("192.0.2.254", "l2")
+    assert status.used == "0/10"
+    await lab.kube.delete(resource, None, key.name, uid=created["metadata"]["uid"])
+
+    async def gone() -> bool:
+        return await lab.kube.find(resource, None, key.name) is None
+
+    await until(gone, "it is gone")
