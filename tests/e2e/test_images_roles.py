@@ -53,6 +53,23 @@ def test_the_operator_needs_no_privilege(operator: ImageContainer) -> None:
     assert done.strip() == "65532"
 
 
+@pytest.mark.parametrize(
+    ("role", "module"),
+    [
+        ("operator", "kilonova_operator.main"),
+        ("operator", "kilonova_operator.manage"),
+        ("agent", "kilonova_agent.main"),
+    ],
+)
+def test_every_program_has_all_it_imports(
+    role: str, module: str, request: pytest.FixtureRequest
+) -> None:
+    """What the role's wheel and locked dependencies leave out shows here."""
+    container = request.getfixturevalue(role)
+    code = f"import {module}; print(callable({module}.main))"
+    assert container.run(PYTHON, "-c", code).strip() == "True"
+
+
 def test_the_agent_talks_to_libvirt_and_makes_disks(agent: ImageContainer) -> None:
     """The binding loads against the image's library; qemu-img is there."""
     version = agent.run(PYTHON, "-c", "import libvirt; print(libvirt.getVersion())")
