@@ -21,6 +21,11 @@ TRY_TO_SPOOF = b"""#!/bin/sh
 ping -c 2 -W 3 10.20.0.1 >/dev/null && echo own-address-passes
 ip addr add 10.20.0.99/24 dev eth0
 ping -c 2 -W 3 -I 10.20.0.99 10.20.0.1 >/dev/null && echo spoofed-passes
+ip addr del 10.20.0.99/24 dev eth0
+ip link set eth0 down
+ip link set eth0 address fa:16:3e:ff:ff:ff
+ip link set eth0 up
+ping -c 2 -W 3 10.20.0.1 >/dev/null && echo spoofed-passes-by-mac
 echo tried
 """
 
@@ -44,7 +49,8 @@ async def test_without_port_security_a_guest_sends_as_it_likes(lab: AgentLab) ->
 
     console = await _until_console(lab, guest, "tried")
 
-    assert "spoofed-passes" in console
+    assert "spoofed-passes\n" in console.replace("\r", "")
+    assert "spoofed-passes-by-mac" in console
 
 
 async def test_without_a_config_drive_dhcp_gives_the_address(lab: AgentLab) -> None:

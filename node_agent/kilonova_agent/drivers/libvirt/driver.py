@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import libvirt
 
+from kilonova_agent.domain.faults import GuestRejected
 from kilonova_agent.drivers.base import (
     DriverUnavailable,
     EventHandler,
@@ -62,7 +63,8 @@ class LibvirtDriver:
         self._environment = make_environment()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._handlers: list[EventHandler] = []
-        self._connection.listen(on_domain=self._tell, on_open=lambda: self._tell(None))
+        self._filter_defined = False
+        self._connection.listen(on_domain=self._tell, on_open=self._hear_open)
 
     @property
     def available(self) -> bool:
@@ -94,8 +96,7 @@ class LibvirtDriver:
         """Make networks, leases and filters."""
         nics = tuple(nics)
         if any(nic.port_security for nic in nics):
-            async with self._lock("nwfilters"):
-                await self._call(nwfilters.ensure_filters)
+            await self._ensure_filter()
         for nic in nics:
             if nic.type == "NAT":
                 async with self._lock("networks"):
@@ -128,9 +129,13 @@ class LibvirtDriver:
         platform = Platform(virt_type, self._arch, self._cpu or default_cpu(virt_type))
         xml = build_domain_xml(self._environment, guest, platform)
         async with self._lock(guest.uuid):
-            await self._call(
-                lambda c: guests.spawn(c, guest.uuid, xml, power_on=power_on)
-            )
+            try:
+                await self._call(
+                    lambda c: guests.spawn(c, guest.uuid, xml, power_on=power_on)
+                )
+            except GuestRejected:
+                self._filter_defined = False  # perhaps somebody removed it
+                raise
 
     async def request_shutdown(self, uuid: str) -> None:
         """Press the ACPI power button."""
@@ -155,6 +160,17 @@ class LibvirtDriver:
         except libvirt.libvirtError as error:
             # Answers with a meaning were translated nearer to their cause.
             raise DriverUnavailable(f"libvirt failed: {error}") from error
+
+    async def _ensure_filter(self) -> None:
+        """Define the filter once a connection: libvirt compares slowly."""
+        async with self._lock("nwfilter"):
+            if not self._filter_defined:
+                await self._call(nwfilters.ensure_filter)
+                self._filter_defined = True
+
+    def _hear_open(self) -> None:
+        self._filter_defined = False
+        self._tell(None)
 
     async def _get_virt_type(self) -> VirtType:
         """Find out once how guests run here."""

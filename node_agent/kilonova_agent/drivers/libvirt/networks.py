@@ -24,6 +24,8 @@ from kilonova_api.instance import InstanceNic
 _LIVE_AND_CONFIG = (
     libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
 )
+# The second address of a network is nobody's.
+_PLACEHOLDER_MAC = "52:54:00:00:00:02"
 _UUID_NAMESPACE = uuid.UUID("6cf70f3a-5c30-5d1c-9d35-3a1f0c7a8c11")
 
 
@@ -50,6 +52,9 @@ def build_network_xml(environment: Environment, nic: InstanceNic) -> str:
         uuid=network_uuid(nic.network_id),
         bridge=bridge_name(nic.network_id),
         gateway=nic.gateway or str(cidr[1]),
+        # Without any lease libvirt ends DHCP, and begins it anew with the next:
+        # some 40 programs, and a second without DHCP for everybody.
+        placeholder=_Lease(_PLACEHOLDER_MAC, str(cidr[2])),
         prefix=cidr.prefixlen,
     )
 

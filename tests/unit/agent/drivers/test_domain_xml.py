@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_agent.drivers.base import GuestDefinition, GuestDisk, GuestMark
@@ -18,7 +18,7 @@ from kilonova_agent.drivers.libvirt.domain_xml import (
 )
 from kilonova_agent.drivers.libvirt.names import bridge_name, network_name
 from kilonova_agent.drivers.libvirt.networks import build_network_xml
-from kilonova_agent.drivers.libvirt.nwfilters import FILTERS, build_filter_xml
+from kilonova_agent.drivers.libvirt.nwfilters import build_filter_xml
 from support.guests import make_nic
 
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -112,6 +112,7 @@ xml_text = st.text(
 ).filter(lambda text: text.strip() == text)
 
 
+@settings(deadline=None)  # a busy machine is not a failure
 @given(xml_text, xml_text)
 def test_hostile_names_stay_text(namespace: str, name: str) -> None:
     mark = dataclasses.replace(MARK, namespace=namespace, name=name)
@@ -158,10 +159,7 @@ def test_names_fit_the_kernel(network_id: str) -> None:
     assert network_name(network_id).startswith("kn-")
 
 
-def test_filters_have_names_of_ours_and_uuids_that_stay() -> None:
-    roots = [parse(build_filter_xml(text)) for text in FILTERS]
-    assert all((root.get("name") or "").startswith("kilonova-") for root in roots)
-    uuids = [root.findtext("uuid") for root in roots]
-    assert len(set(uuids)) == len(FILTERS)
-    again = [parse(build_filter_xml(text)).findtext("uuid") for text in FILTERS]
-    assert again == uuids
+def test_the_filter_has_a_name_of_ours_and_a_uuid_that_stays() -> None:
+    root = parse(build_filter_xml())
+    assert root.get("name") == "kilonova-port-security"
+    assert root.findtext("uuid") == parse(build_filter_xml()).findtext("uuid")
