@@ -74,7 +74,7 @@ def test_a_program_that_runs_is_not_started_twice(
 def test_a_program_that_ignores_sigterm_is_stopped_by_force(
     client: SupervisorClient, tmp_path: Path
 ) -> None:
-    program = build_program(client, tmp_path, "sh", "-c", "trap '' TERM; sleep 60")
+    program = build_program(client, tmp_path, "sh", "-c", "trap '' TERM; exec sleep 60")
     program.start()
     program.stop(timeout_seconds=0.2)
     assert program.wait_for_end(timeout_seconds=1) == -signal.SIGKILL
