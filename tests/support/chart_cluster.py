@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 from kilonova_api.names import HOSTS_NAMESPACE, host_namespace
 from kilonova_lab.controlplane import ControlPlane
-from support.chart_manifests import build_instance, build_namespace
+from support.chart_manifests import (
+    build_instance,
+    build_namespace,
+    build_role_binding,
+)
 from support.kubectl import Cli
 from support.waiting import eventually
 
@@ -36,11 +41,19 @@ class Cluster:
         """A person without any rights of their own."""
         return self.admin.with_kubeconfig(self.control_plane.write_kubeconfig(name))
 
-    def token(self, namespace: str, account: str, *options: str) -> str:
-        """Return a ServiceAccount's token, as the admin gets it."""
-        return self.admin.kubectl(
-            "create", "token", account, "-n", namespace, *options
-        ).strip()
+    def token(
+        self, namespace: str, account: str, *, pod: dict[str, Any] | None = None
+    ) -> str:
+        """Return a ServiceAccount's token, as kubelet gets it for a pod."""
+        spec: dict[str, Any] = {"expirationSeconds": 3600}
+        if pod is not None:
+            spec["boundObjectRef"] = {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "name": pod["metadata"]["name"],
+                "uid": pod["metadata"]["uid"],
+            }
+        return request_token(self.admin, namespace, account, spec)
 
     @property
     def operator(self) -> Cli:
@@ -49,12 +62,14 @@ class Cluster:
 
     def agent_pod_token(self, node: str) -> str:
         """Return the token of an agent's pod on a Node, as kubelet mounts it."""
-        pod = f"agent-{token_hex(4)}"
-        self.admin.create(
+        pod = self.admin.create(
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
-                "metadata": {"name": pod, "namespace": RELEASE_NAMESPACE},
+                "metadata": {
+                    "name": f"agent-{token_hex(4)}",
+                    "namespace": RELEASE_NAMESPACE,
+                },
                 "spec": {
                     "nodeName": node,
                     "serviceAccountName": "kilonova-agent",
@@ -62,21 +77,21 @@ class Cluster:
                 },
             }
         )
-        uid = self.admin.get("pod", pod, "-n", RELEASE_NAMESPACE)["metadata"]["uid"]
-        return self.token(
-            RELEASE_NAMESPACE,
-            "kilonova-agent",
-            "--bound-object-kind=Pod",
-            f"--bound-object-name={pod}",
-            f"--bound-object-uid={uid}",
-        )
+        return self.token(RELEASE_NAMESPACE, "kilonova-agent", pod=pod)
 
     def host(self, node: str) -> Cli:
         """A host's agent, with the token it asked for itself."""
         agent = self.admin.with_token(self.agent_pod_token(node))
-        return self.admin.with_token(
-            agent.kubectl("create", "token", node, "-n", HOSTS_NAMESPACE).strip()
-        )
+        spec = {"expirationSeconds": 3600}
+        return self.admin.with_token(request_token(agent, HOSTS_NAMESPACE, node, spec))
+
+
+def request_token(who: Cli, namespace: str, account: str, spec: object) -> str:
+    """Ask for a ServiceAccount's token as somebody who may have it."""
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+    token: str = who.post(path, {**body, "spec": spec})["status"]["token"]
+    return token
 
 
 def wait_for_crds(admin: Cli) -> None:
@@ -143,14 +158,7 @@ def add_host(cluster: Cluster, node: str) -> None:
             f"{RELEASE_NAMESPACE}:kilonova-operator",
         ),
     ):
-        operator.kubectl(
-            "create",
-            "rolebinding",
-            name,
-            f"--clusterrole={role}",
-            f"--serviceaccount={account}",
-            f"--namespace={namespace}",
-        )
+        operator.create(build_role_binding(name, namespace, role, account))
     operator.create(
         {
             "apiVersion": "compute.kilonova.dev/v1alpha1",

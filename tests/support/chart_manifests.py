@@ -24,6 +24,24 @@ def build_namespace(name: str) -> dict[str, Any]:
     }
 
 
+def build_role_binding(
+    name: str, namespace: str, role: str, account: str
+) -> dict[str, Any]:
+    """Return a binding of a ClusterRole to an account, given as namespace:name."""
+    of, _, account_name = account.partition(":")
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": role,
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": account_name, "namespace": of}],
+    }
+
+
 def build_server(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
     """Return the smallest Server, with further fields of its spec."""
     return {

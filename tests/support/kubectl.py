@@ -8,13 +8,31 @@ import urllib.request
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from secrets import token_hex
+from tempfile import NamedTemporaryFile
 from typing import Any, Self
 
+from kilonova_api import KINDS
+from kilonova_api.kube.resources import (
+    CONFIG_MAP,
+    LEASE,
+    NAMESPACE,
+    NODE,
+    POD,
+    ROLE_BINDING,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
 from kilonova_lab.controlplane import ControlPlane
 
 _TIMEOUT_SECONDS = 120
+_CORE = (NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT, ROLE_BINDING, LEASE, CONFIG_MAP)
+_RESOURCES = {
+    resource.kind: resource
+    for resource in (*_CORE, *(kind.resource() for kind in KINDS))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,30 +108,43 @@ class Cli:
         assert not outcome.ok, f"was not refused: {outcome}"
         return outcome.stderr
 
-    def send(self, method: str, path: str, body: object) -> tuple[int, str]:
-        """Send one request as the token's owner; kubectl would read first."""
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        content_type: str = "application/merge-patch+json",
+    ) -> tuple[int, str]:
+        """Send one request as the kubeconfig's user: milliseconds, not a process."""
         config = json.loads(self.kubeconfig.read_text())
         cluster = config["clusters"][0]["cluster"]
-        ca = b64decode(cluster["certificate-authority-data"]).decode()
-        token = config["users"][0]["user"]["token"]
+        user = config["users"][0]["user"]
+        headers = {"Content-Type": content_type}
+        if "token" in user:
+            headers["Authorization"] = f"Bearer {user['token']}"
         request = urllib.request.Request(  # noqa: S310 - the tests' own server
             cluster["server"] + path,
             method=method,
-            data=json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/merge-patch+json",
-            },
+            data=None if body is None else json.dumps(body).encode(),
+            headers=headers,
         )
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cadata=ca)),
+            urllib.request.HTTPSHandler(context=_build_context(cluster, user)),
         )
         try:
             with opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+
+    def post(self, path: str, body: object) -> dict[str, Any]:
+        """Create something; it must succeed."""
+        code, text = self.send("POST", path, body, content_type="application/json")
+        assert code == HTTPStatus.CREATED, f"POST {path}: {code} {text}"
+        created: dict[str, Any] = json.loads(text)
+        return created
 
     def helm(self, *arguments: str) -> str:
         """Run helm and return what it printed; it must succeed."""
@@ -128,6 +159,22 @@ class Cli:
         )
         return found
 
-    def create(self, manifest: Mapping[str, Any]) -> None:
-        """Create one object."""
-        self.kubectl("create", "-f", "-", stdin=json.dumps(manifest))
+    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create one object of a kind that the project knows."""
+        resource = _RESOURCES[manifest["kind"]]
+        namespace = manifest["metadata"].get("namespace")
+        return self.post(resource.collection_path(namespace), manifest)
+
+
+def _build_context(
+    cluster: Mapping[str, str], user: Mapping[str, str]
+) -> ssl.SSLContext:
+    ca = b64decode(cluster["certificate-authority-data"]).decode()
+    context = ssl.create_default_context(cadata=ca)
+    if "client-certificate-data" in user:
+        with NamedTemporaryFile() as pair:  # load_cert_chain reads files only
+            pair.write(b64decode(user["client-certificate-data"]))
+            pair.write(b64decode(user["client-key-data"]))
+            pair.flush()
+            context.load_cert_chain(pair.name)
+    return context

@@ -7,6 +7,7 @@ import pytest
 
 from kilonova_lab.controlplane import ControlPlane
 from support.chart_cluster import wait_for_crds
+from support.chart_manifests import build_namespace
 from support.crds import REPOSITORY
 from support.kubectl import Cli
 
@@ -31,5 +32,5 @@ def admin(api_server: ControlPlane) -> Cli:
 def namespace(admin: Cli) -> str:
     """A tenant's new namespace."""
     name = f"t-{token_hex(4)}"
-    admin.kubectl("create", "namespace", name)
+    admin.create(build_namespace(name))
     return name

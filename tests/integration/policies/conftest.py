@@ -7,6 +7,7 @@ import pytest
 
 from kilonova_lab.controlplane import ControlPlane
 from support.chart_cluster import Cluster, add_host, install_charts
+from support.chart_manifests import build_namespace
 from support.kubectl import Cli
 
 
@@ -25,5 +26,5 @@ def cluster() -> Iterator[Cluster]:
 def namespace(cluster: Cluster) -> str:
     """A tenant's new namespace."""
     name = f"t-{token_hex(4)}"
-    cluster.admin.kubectl("create", "namespace", name)
+    cluster.admin.create(build_namespace(name))
     return name
