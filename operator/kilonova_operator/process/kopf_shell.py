@@ -8,6 +8,8 @@ in ours these would be reconciles half-way through. And a burst of its events
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any, Self
 
@@ -51,6 +53,18 @@ kopf exports no name for its type.
 """
 
 
+Teller = Callable[[BaseException | None], None]
+"""Tells the owner's loop that kopf is over, from kopf's thread."""
+
+
+class KopfEnded(RuntimeError):
+    """kopf watches no more: whoever went on would be deaf."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        why = "nobody asked it to" if error is None else str(error)
+        super().__init__(f"kopf has ended: {why}")
+
+
 class KopfShell:
     """One kopf operator: run it, ask for its pulse, stop it."""
 
@@ -66,19 +80,22 @@ class KopfShell:
         owner = asyncio.get_running_loop()
         ended: asyncio.Future[BaseException | None] = owner.create_future()
 
-        def tell(error: BaseException | None) -> None:
+        def settle(error: BaseException | None) -> None:
             if not ended.done():
                 ended.set_result(error)
+
+        def tell(error: BaseException | None) -> None:
+            # A loop that is closed has nobody left to be told.
+            if not owner.is_closed():
+                owner.call_soon_threadsafe(settle, error)
 
         def work() -> None:
             error: BaseException | None = None
             try:
-                asyncio.run(self._serve(FeedPublisher(self._feeds, owner)))
+                asyncio.run(self._serve(FeedPublisher(self._feeds, owner), tell))
             except BaseException as caught:  # noqa: BLE001 - told to the owner
                 error = caught
-            # A loop that is closed has nobody left to be told.
-            if not owner.is_closed():
-                owner.call_soon_threadsafe(tell, error)
+            tell(error)
 
         threading.Thread(target=work, name="kopf", daemon=True).start()
         try:
@@ -86,7 +103,7 @@ class KopfShell:
         except asyncio.CancelledError:
             await self._stop(ended)
             raise
-        raise RuntimeError("kopf has ended, and nobody asked it to") from error
+        raise KopfEnded(error) from error
 
     async def has_pulse(self, *, timeout_seconds: float) -> bool:
         """Tell whether kopf's loop turns; also true before its start."""
@@ -106,12 +123,13 @@ class KopfShell:
         if not ended.done():
             logger.warning("kopf did not end within %g s", STOP_SECONDS)
 
-    async def _serve(self, publisher: FeedPublisher) -> None:
+    async def _serve(self, publisher: FeedPublisher, tell: Teller) -> None:
         self._stop_flag = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        ours = asyncio.all_tasks()
         registry = build_registry()
         kopf.on.login(registry=registry, id="login")(self._login)
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=registry,
             settings=build_kopf_settings(self._random),
             memo=publisher,
@@ -121,6 +139,17 @@ class KopfShell:
             identity=_IDENTITY,
             stop_flag=self._stop_flag,
         )
+        # kopf ends when one of these does, but waits for the others first; with a
+        # watcher dead of a deleted CRD they try to log in anew and never end.
+        for task in tasks:
+            task.add_done_callback(partial(_tell_failure, tell))
+        await kopf.run_tasks(tasks, ignored=ours)
 
     async def _login(self, **_: Any) -> kopf.AiohttpSession:
         return build_session(self._connection)
+
+
+def _tell_failure(tell: Teller, task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        tell(error)
