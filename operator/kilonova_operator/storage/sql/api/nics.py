@@ -1,9 +1,20 @@
 """Addresses and MACs of a Server's NICs: given once, kept while it lives. Blocking."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address
+from typing import Any
 
-from sqlalchemy import case, exists, func, insert, select
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.orm import Session, aliased
 
 from kilonova_operator.domain.addressing import is_givable
@@ -95,15 +106,11 @@ def _read_networks(
     session: Session, server_uid: str, nics: Sequence[NicRequest]
 ) -> tuple[dict[str, NetworkRow], dict[str, NicClaim]]:
     """Read networks by id and what the Server was given in them, in one statement."""
-    given = IpAllocationRow
-    mine = (given.network_id == NetworkRow.network_id) & (
-        given.server_uid == server_uid
-    )
-    rows = session.execute(
-        select(NetworkRow, given)
-        .outerjoin(given, mine)
-        .where(NetworkRow.network_id.in_(sorted({nic.network_id for nic in nics})))
-    ).all()
+    asked = {
+        "server_uid": server_uid,
+        "network_ids": sorted({nic.network_id for nic in nics}),
+    }
+    rows = session.execute(_select_networks(), asked).all()
     networks = {row[0].network_id: row[0] for row in rows}
     kept = {row[1].nic: nic_of(row[1]) for row in rows if row[1] is not None}
     return networks, kept
@@ -126,7 +133,17 @@ def _check_fixed(
 
 def _find_free(session: Session, network_id: str, first: int, last: int) -> int | None:
     """Return the lowest free address of ``first..last``, in one statement."""
+    asked = {"network_id": network_id, "first": first, "last": last}
+    found: int | None = session.scalar(_select_free(), asked)
+    return found
+
+
+@cache
+def _select_free() -> Select[Any]:
     taken, after, same = (aliased(IpAllocationRow) for _ in range(3))
+    network_id: BindParameter[Any] = bindparam("network_id")
+    first: BindParameter[Any] = bindparam("first")
+    last: BindParameter[Any] = bindparam("last")
     next_taken = exists().where(
         after.network_id == network_id, after.address == taken.address + 1
     )
@@ -141,4 +158,17 @@ def _find_free(session: Session, network_id: str, first: int, last: int) -> int 
         .scalar_subquery()
     )
     first_taken = exists().where(same.network_id == network_id, same.address == first)
-    return session.scalar(select(case((first_taken, behind_a_taken_one), else_=first)))
+    return select(case((first_taken, behind_a_taken_one), else_=first))
+
+
+@cache
+def _select_networks() -> Select[NetworkRow, IpAllocationRow]:
+    given = IpAllocationRow
+    mine = (given.network_id == NetworkRow.network_id) & (
+        given.server_uid == bindparam("server_uid")
+    )
+    return (
+        select(NetworkRow, given)
+        .outerjoin(given, mine)
+        .where(NetworkRow.network_id.in_(bindparam("network_ids", expanding=True)))
+    )

@@ -1,9 +1,19 @@
 """Providers: what hosts have and what is used of it. Blocking."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.inventory import Inventory, ProviderView
@@ -34,11 +44,12 @@ def read_views(
     What is used comes with the generation it belongs to: both are of one
     statement's snapshot.
     """
-    query = _select_views()
-    if hosts is not None:
-        query = query.where(ResourceProviderRow.host.in_(sorted(hosts)))
+    if hosts is None:
+        found = session.execute(_select_views())
+    else:
+        found = session.execute(_select_views_of_hosts(), {"hosts": sorted(hosts)})
     rows: dict[int, list[Any]] = {}
-    for row in session.execute(query):
+    for row in found:
         rows.setdefault(row.id, []).append(row)
     return {provider_id: _build_view(group) for provider_id, group in rows.items()}
 
@@ -129,6 +140,13 @@ def has_claims(session: Session, provider_id: int) -> bool:
     return session.scalars(query.limit(1)).first() is not None
 
 
+@cache
+def _select_views_of_hosts() -> Select[Any]:
+    asked: BindParameter[Any] = bindparam("hosts", expanding=True)
+    return _select_views().where(ResourceProviderRow.host.in_(asked))
+
+
+@cache
 def _select_views() -> Select[Any]:
     held = (
         AllocationRow.provider_id == InventoryRow.provider_id,
