@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv/bin
-UV_COMPILE := uv pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
+UV_COMPILE := $$(scripts/uv) pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 LAB := PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab
 BENCH := PYTHONPATH=lab:crds:. $(VENV)/python -m bench
 PYTEST := $(VENV)/python -m pytest
@@ -84,6 +84,7 @@ crds: setup ## Generate the CRDs from the models
 .PHONY: lock
 lock: ## Resolve and lock the Python packages anew
 	$(UV_COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(UV_COMPILE) requirements/build.in -o requirements/build.txt
 	$(UV_COMPILE) --extra operator --extra agent --group dev pyproject.toml -o requirements/dev.txt
 	$(UV_COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(UV_COMPILE) --extra agent pyproject.toml -o requirements/agent.txt
