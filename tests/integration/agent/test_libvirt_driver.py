@@ -241,6 +241,36 @@ async def test_a_lease_that_clashes_with_a_new_nic_gives_way(
         assert "fa:16:3e:00:00:99" not in network.XMLDesc(0)
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG, id="its definition"),
+        pytest.param(libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE, id="what runs"),
+    ],
+)
+async def test_a_lease_that_libvirtd_died_over_is_made_and_removed_whole(
+    driver: LibvirtDriver, host: LibvirtHost, written: int
+) -> None:
+    nic, other = make_nic(), make_nic(mac="fa:16:3e:00:00:07", address="10.20.0.7")
+    await driver.plug([nic, other])
+    command = libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE
+    section = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
+    with host.connection() as connection:
+        (network,) = connection.listAllNetworks()
+        for one in (nic, other):
+            lease = f"<host mac='{one.mac}' ip='{one.address}'/>"
+            network.update(command, section, -1, lease, written)
+
+    await driver.plug([nic])
+    await driver.unplug([other])
+
+    with host.connection() as connection:
+        (network,) = connection.listAllNetworks()
+        for flags in (0, libvirt.VIR_NETWORK_XML_INACTIVE):
+            assert nic.mac in network.XMLDesc(flags)
+            assert other.mac not in network.XMLDesc(flags)
+
+
 async def test_only_networks_that_nobody_uses_are_removed(
     driver: LibvirtDriver, host: LibvirtHost
 ) -> None:

@@ -21,9 +21,6 @@ from kilonova_agent.drivers.libvirt.names import (
 )
 from kilonova_api.instance import InstanceNic
 
-_LIVE_AND_CONFIG = (
-    libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE | libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
-)
 # The second address of a network is nobody's.
 _PLACEHOLDER_MAC = "52:54:00:00:00:02"
 _UUID_NAMESPACE = uuid.UUID("6cf70f3a-5c30-5d1c-9d35-3a1f0c7a8c11")
@@ -33,6 +30,23 @@ _UUID_NAMESPACE = uuid.UUID("6cf70f3a-5c30-5d1c-9d35-3a1f0c7a8c11")
 class _Lease:
     mac: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two forms libvirt keeps of a network: by what flags it goes.
+
+    It writes one after the other and may die between: each is looked at alone.
+    """
+
+    update: int
+    read: int
+
+
+_AS_DEFINED = _Side(
+    libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG, libvirt.VIR_NETWORK_XML_INACTIVE
+)
+_AS_IT_RUNS = _Side(libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE, 0)
 
 
 def network_uuid(network_id: str) -> str:
@@ -92,8 +106,9 @@ def remove_lease(connection: libvirt.virConnect, nic: InstanceNic) -> None:
     if network is None:
         return
     lease = _Lease(nic.mac, nic.address)
-    if lease in _read_leases(network):
-        _delete_lease(network, lease)
+    for side in _sides(network):
+        if lease in _read_leases(network, side):
+            _delete_lease(network, side, lease)
 
 
 def remove_unused_networks(
@@ -139,33 +154,39 @@ def _ensure_active(network: libvirt.virNetwork) -> None:
             raise
 
 
+def _sides(network: libvirt.virNetwork) -> tuple[_Side, ...]:
+    return (_AS_DEFINED, _AS_IT_RUNS) if network.isActive() else (_AS_DEFINED,)
+
+
 def _ensure_lease(network: libvirt.virNetwork, lease: _Lease) -> None:
-    present = _read_leases(network)
-    if lease in present:
-        return
-    for stale in present:
-        # A MAC and an address belong to one NIC: what clashes is of a guest gone.
-        if stale.mac == lease.mac or stale.address == lease.address:
-            _delete_lease(network, stale)
-    _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, lease)
+    for side in _sides(network):
+        present = _read_leases(network, side)
+        if lease in present:
+            continue
+        for stale in present:
+            # A MAC and an address belong to one NIC: what clashes is of a guest
+            # gone.
+            if stale.mac == lease.mac or stale.address == lease.address:
+                _delete_lease(network, side, stale)
+        _update(network, side, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, lease)
 
 
-def _delete_lease(network: libvirt.virNetwork, lease: _Lease) -> None:
-    _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, lease)
+def _delete_lease(network: libvirt.virNetwork, side: _Side, lease: _Lease) -> None:
+    _update(network, side, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, lease)
 
 
-def _update(network: libvirt.virNetwork, command: int, lease: _Lease) -> None:
+def _update(
+    network: libvirt.virNetwork, side: _Side, command: int, lease: _Lease
+) -> None:
     element = ET.Element("host", {"mac": lease.mac, "ip": lease.address})
-    flags = _LIVE_AND_CONFIG
-    if not network.isActive():
-        flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
     section = libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST
     text = ET.tostring(element, encoding="unicode")
-    network.update(command, section, -1, text, flags)
+    network.update(command, section, -1, text, side.update)
 
 
-def _read_leases(network: libvirt.virNetwork) -> set[_Lease]:
-    root = ET.fromstring(network.XMLDesc(0))  # noqa: S314 - libvirtd's own words
+def _read_leases(network: libvirt.virNetwork, side: _Side) -> set[_Lease]:
+    text = network.XMLDesc(side.read)
+    root = ET.fromstring(text)  # noqa: S314 - libvirtd's own words
     return {
         _Lease(host.get("mac", ""), host.get("ip", ""))
         for host in root.iterfind("ip/dhcp/host")
