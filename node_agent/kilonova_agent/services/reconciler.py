@@ -55,6 +55,7 @@ FAULT_RETRY_SECONDS = 60.0
 # A Secret follows its Instance within moments, or something is wrong.
 SECRET_GRACE_SECONDS = 60.0
 SECRET_RETRY_SECONDS = 0.5
+SECRET_RETRY_MOST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ class Reconciler:
             report = report_fault(failed.fault)
             outcome = _Outcome(report, record, failed.retry_seconds)
         except SecretNotFound as fault:
-            outcome = self._wait_for_secret(fault, record, began_at)
+            outcome = self._wait_for_secret(wanted, fault, record, began_at)
         except GuestFault as fault:
             log.warning("%s: %s: %s", wanted.key, fault.reason, fault.message)
             report = report_fault(fault)
@@ -282,14 +283,23 @@ class Reconciler:
         return record
 
     def _wait_for_secret(
-        self, fault: SecretNotFound, record: OrderRecord, began_at: float
+        self,
+        wanted: Instance,
+        fault: SecretNotFound,
+        record: OrderRecord,
+        began_at: float,
     ) -> _Outcome:
         passed = self._clock.boottime() - began_at
+        said = self._statuses.get_last(wanted).fault
+        if said is not None and said.reason == fault.reason:
+            return _Outcome(report_fault(fault), record, SECRET_RETRY_MOST_SECONDS)
+        # Soon at first, then less and less often.
+        pause = min(max(SECRET_RETRY_SECONDS, passed / 4), SECRET_RETRY_MOST_SECONDS)
         if passed < SECRET_GRACE_SECONDS:
             report = report_building("waiting", "WaitingForSecret", fault.message)
-            # Soon at first, then less and less often.
-            return _Outcome(report, record, max(SECRET_RETRY_SECONDS, passed / 4))
-        return _Outcome(report_fault(fault), record, FAULT_RETRY_SECONDS)
+        else:
+            report = report_fault(fault)
+        return _Outcome(report, record, pause)
 
     @contextlib.asynccontextmanager
     async def _reporting_long_build(

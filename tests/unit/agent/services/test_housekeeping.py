@@ -1,0 +1,155 @@
+"""What is taken away, and when nothing is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
+from kilonova_agent.storage.guest_files import GuestStore
+from kilonova_agent.storage.images.cache import ImageCache
+from kilonova_api.instance import Instance
+from support.clock import FakeClock
+from support.instances import make_instance, make_nic_body
+
+UUID = "11111111-2222-4333-8444-555555555555"
+DAY = 86400.0
+
+
+class Networks:
+    """Remembers which networks had to stay."""
+
+    def __init__(self) -> None:
+        self.kept: list[set[str]] = []
+
+    async def remove_unused_networks(self, keep: Iterable[str]) -> list[str]:
+        self.kept.append(set(keep))
+        return []
+
+
+@dataclass
+class House:
+    """A state directory with one image, and one destroyed guest over another."""
+
+    state_dir: Path
+    clock: FakeClock = field(default_factory=FakeClock)
+    networks: Networks = field(default_factory=Networks)
+    instances: list[Instance] | None = field(default_factory=list)
+    may_age_out: bool = True
+    min_free_percent: int = 0
+
+    def __post_init__(self) -> None:
+        self.store = GuestStore(self.state_dir)
+        download: Any = None
+        self.images = ImageCache(
+            self.state_dir / "images", download, clock=self.clock, random=Random(1)
+        )
+        for name in ("used.raw", "unused.raw"):
+            (self.state_dir / "images" / name).touch()
+            (self.state_dir / "images" / f"{name}.json").touch()
+        files = self.store.of(UUID)
+        files.folder.mkdir()
+        files.root.touch()
+        files.image_note.write_text("used.raw")
+        driver: Any = self.networks
+        self.keeping = Housekeeping(
+            state_dir=self.state_dir,
+            driver=driver,
+            store=self.store,
+            images=self.images,
+            limits=AgeLimits(DAY, self.min_free_percent, DAY),
+            list_instances=lambda: self.instances,
+            may_age_out=lambda: self.may_age_out,
+            clock=self.clock,
+            random=Random(1),
+        )
+
+    async def sweep_for(self, seconds: float) -> None:
+        await self.keeping.sweep()
+        await self.clock.advance(seconds)
+        await self.keeping.sweep()
+
+    def image_names(self) -> set[str]:
+        names = {path.name for path in (self.state_dir / "images").iterdir()}
+        return {name for name in names if name.endswith(".raw")}
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(tmp_path)
+
+
+async def test_unused_images_go_after_a_day_and_used_ones_never(house: House) -> None:
+    await house.sweep_for(DAY - 1)
+    assert house.image_names() == {"used.raw", "unused.raw"}
+
+    await house.sweep_for(30 * DAY)
+
+    assert house.image_names() == {"used.raw"}
+
+
+async def test_the_bin_is_emptied_after_its_grace(house: House) -> None:
+    house.store.bin(UUID)
+    await house.sweep_for(DAY - 1)
+    assert len(house.store.list_binned()) == 1
+
+    await house.sweep_for(2)
+
+    assert house.store.list_binned() == []
+
+
+async def test_a_full_disk_empties_the_bin_earlier(tmp_path: Path) -> None:
+    house = House(tmp_path, min_free_percent=100)
+    house.store.bin(UUID)
+    await house.keeping.sweep()
+    assert house.store.list_binned() == []
+
+
+async def test_a_skewed_clock_stops_every_age_out(tmp_path: Path) -> None:
+    house = House(tmp_path, may_age_out=False, min_free_percent=100)
+    house.store.bin(UUID)
+
+    await house.sweep_for(365 * DAY)
+
+    assert len(house.store.list_binned()) == 1
+    assert house.image_names() == {"used.raw", "unused.raw"}
+
+
+async def test_a_wall_clock_that_jumps_empties_nothing(house: House) -> None:
+    house.store.bin(UUID)
+    await house.keeping.sweep()
+    house.clock.shift_wall_clock(365 * DAY)
+    await house.keeping.sweep()
+
+    assert len(house.store.list_binned()) == 1
+    assert house.image_names() == {"used.raw", "unused.raw"}
+
+
+async def test_nothing_is_taken_while_the_orders_are_not_known(house: House) -> None:
+    house.store.bin(UUID)
+    house.instances = None
+
+    await house.sweep_for(365 * DAY)
+
+    assert len(house.store.list_binned()) == 1
+    assert house.networks.kept == []
+
+
+async def test_networks_that_an_order_names_stay(house: House) -> None:
+    nic = make_nic_body()
+    house.instances = [Instance.model_validate(make_instance(networks=[nic]))]
+
+    await house.keeping.sweep()
+
+    assert house.networks.kept == [{nic["networkId"]}]
+
+
+async def test_an_image_of_unknown_use_stops_removals(house: House) -> None:
+    house.store.of(UUID).image_note.unlink()
+
+    await house.sweep_for(30 * DAY)
+
+    assert house.image_names() == {"used.raw", "unused.raw"}
