@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from kilonova_api.flavor import Flavor
 from kilonova_api.image import Image
 from kilonova_api.instance import Instance
+from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.client import KubeClient
 from kilonova_api.kube.clock import SystemClock
 from kilonova_api.kube.config import load_kubeconfig
@@ -25,6 +26,7 @@ from kilonova_operator.domain.epoch import Owner
 from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.run import OperatorProcess
+from kilonova_operator.process.startup import read_owner
 from kilonova_operator.services.servers.wiring import (
     build_cell_controllers,
     build_super_controllers,
@@ -44,7 +46,6 @@ from support.servers import (
     network_manifest,
     server_manifest,
 )
-from support.tap import Tap, Tapped
 
 SYSTEM = "kilonova-system"
 USER = "test-user"
@@ -59,9 +60,12 @@ class ServerStage:
     connection: Connection
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
-    tap: Tap = field(default_factory=Tap)
+    wrap_kube: Callable[[KubeApi], KubeApi] = lambda kube: kube
+    wrap_stores: Callable[[Stores], Stores] = lambda stores: stores
     operator: RunningOperator | None = None
     hosts: dict[str, StageHost] = field(default_factory=dict)
+    real_hosts: tuple[str, ...] = ()
+    _stores: Stores | None = None
 
     # Processes.
 
@@ -79,7 +83,7 @@ class ServerStage:
         }
         made = Settings(**(values | self.settings | settings))
         parts = Parts(
-            kube=cast("Any", Tapped(self.kube, self.tap, "operator")),
+            kube=self.wrap_kube(self.kube),
             connection=self.connection,
             open_stores=self._open_stores,
             super_controllers=(build_super_controllers,),
@@ -120,13 +124,7 @@ class ServerStage:
         return host
 
     async def _open_stores(self, settings: Settings, owner: Owner) -> Stores:
-        opened = await open_stores(settings, owner)
-        tapped = {
-            name: cast("Any", Tapped(store, self.tap, "operator"))
-            for name, store in opened.cells.items()
-        }
-        api = cast("Any", Tapped(opened.api, self.tap, "operator"))
-        return Stores(api=api, cells=tapped, revisions=opened.revisions)
+        return self.wrap_stores(await open_stores(settings, owner))
 
     def migrate(self) -> None:
         """Make the databases, as the init container does."""
@@ -144,6 +142,9 @@ class ServerStage:
         if self.operator is not None:
             self.operator.stop.set()
             await asyncio.gather(self.operator.task, return_exceptions=True)
+        if self._stores is not None:
+            for store in self._stores.all().values():
+                await store.close()
 
     # What users do and see.
 
@@ -228,6 +229,14 @@ class ServerStage:
 
     # What is left.
 
+    async def _read_stores(self) -> Stores:
+        """Give stores of the test's own: an operator's end with it."""
+        if self._stores is None:
+            settings = Settings(namespace=SYSTEM, data_dir=self.folder)
+            owner = await read_owner(self.kube, settings)
+            self._stores = await open_stores(settings, owner)
+        return self._stores
+
     @property
     def domains(self) -> dict[tuple[str, str], bool]:
         return {
@@ -243,12 +252,10 @@ class ServerStage:
 
     async def leftovers(self) -> dict[str, Any]:
         """Everything that must be empty when no Server is left."""
-        context = self.operator.process._context if self.operator else None
-        assert context is not None
-        stores = context.stores
+        stores = await self._read_stores()
         held = [
             claim
-            for host in self.hosts
+            for host in (*self.hosts, *self.real_hosts)
             for claim in await stores.api.list_host_claims(host)
         ]
         found: dict[str, Any] = {
@@ -276,11 +283,9 @@ class ServerStage:
         )
 
     async def _addresses_in_use(self) -> int:
-        assert self.operator is not None
-        context = self.operator.process._context
-        assert context is not None
+        stores = await self._read_stores()
         network = await self.kube.get(Network.resource(), SHOP, "private")
-        counted = await context.stores.api.count_addresses(network["metadata"]["uid"])
+        counted = await stores.api.count_addresses(network["metadata"]["uid"])
         return counted.used
 
     def audited_writes(self, since: int) -> list[str]:
