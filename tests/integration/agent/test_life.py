@@ -7,7 +7,9 @@ from typing import Any
 
 import libvirt
 import pycdlib
+import pytest
 
+from kilonova_agent.services import reconciler
 from kilonova_api.instance import Instance
 from support.agent_lab import AgentLab
 from support.instances import make_instance, make_nic_body, make_user_data
@@ -130,6 +132,20 @@ async def test_user_data_is_awaited_and_reaches_the_config_drive(lab: AgentLab) 
     assert _read_iso(drive, "/openstack/latest/user_data") == (b"#!/bin/sh\necho <&>\n")
     meta = json.loads(_read_iso(drive, "/openstack/latest/meta_data.json"))
     assert (meta["uuid"], meta["project_id"]) == (instance.metadata.name, "shop")
+
+
+async def test_user_data_that_comes_very_late_mends_the_guest(
+    lab: AgentLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciler, "SECRET_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(reconciler, "SECRET_RETRY_MOST_SECONDS", 0.5)
+    body = make_instance(host=lab.node, image=lab.images.add_disk())
+    secret = make_user_data(body, b"late")
+
+    instance = await lab.order(body)
+    await lab.until_reason(instance, "SecretNotFound")
+    await lab.write_secret(secret)
+    await lab.until_state(instance, "ACTIVE")
 
 
 async def test_a_long_download_is_told_and_serves_many_guests_once(
