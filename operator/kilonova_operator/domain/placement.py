@@ -159,7 +159,8 @@ class Released:
 class WitnessedClaim:
     """What an Instance or a host's report says a Server holds.
 
-    ``deleted``: the witness carries a destroy order, so the Server is gone.
+    ``deleted``: the witness carries a destroy order because its Server was
+    deleted; an order because it moved is no such word.
     """
 
     server: ServerRef

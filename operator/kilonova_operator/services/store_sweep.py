@@ -17,6 +17,7 @@ from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.placement import NicClaim, ServerRef, WitnessedClaim
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.domain.scheduling.request import build_amounts
+from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
 from kilonova_operator.services.informers import Informers
 from kilonova_operator.services.store_freeze import Freeze, Frozen
 from kilonova_operator.services.stores import ApiStore, EpochStore
@@ -97,6 +98,8 @@ class StoreSweep:
 def build_witness(instance: Instance) -> WitnessedClaim:
     """Return what an Instance says is held."""
     spec = instance.spec
+    # A guest that ends because its Server moved says nothing of the Server's end.
+    ended = spec.destroy is not None and spec.destroy.reason == SERVER_DELETED
     return WitnessedClaim(
         server=ServerRef(
             uid=spec.server.uid, namespace=spec.server.namespace, name=spec.server.name
@@ -110,5 +113,5 @@ def build_witness(instance: Instance) -> WitnessedClaim:
             for nic in spec.networks
         ),
         object_generation=spec.server_generation,
-        deleted=spec.destroy is not None,
+        deleted=ended,
     )

@@ -227,3 +227,31 @@ async def test_an_address_with_another_holder_is_reported_not_shared(
     restored = await store.restore_claim(term, thief)
     assert restored.lost_nics == thief.nics
     assert (await store.count_addresses(NET)).used == 1
+
+
+async def test_a_delete_recorded_after_the_backup_is_recorded_again(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    await store.restore_claim(term, made_witness(1))
+    ended = made_witness(1, deleted=True)
+    assert (await store.restore_claim(term, ended)).changed
+    assert not (await store.restore_claim(term, ended)).changed
+    mapping = await store.find_mapping(made_server(1).uid)
+    assert mapping is not None
+    assert mapping.queued_for_delete
+    assert await store.find_tombstone(made_server(1).uid) is not None
+    assert (await store.release(term, made_server(1).uid, 3)).finished
+    assert (await store.count_addresses(NET)).used == 0
+
+
+async def test_an_older_placements_end_does_not_delete_the_newer_one(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    await store.restore_claim(term, made_witness(1, placement_generation=7, host="hv2"))
+    await store.restore_claim(term, made_witness(1, deleted=True))
+    mapping = await store.find_mapping(made_server(1).uid)
+    assert mapping is not None
+    assert not mapping.queued_for_delete
+    assert await store.find_tombstone(made_server(1).uid) is None

@@ -106,13 +106,14 @@ def _restore_mapping(
 ) -> bool:
     mapping = standing.mapping or _find_of_guest(session, witness)
     deleted = witness.deleted or standing.tombstone is not None
-    if mapping is not None and (
-        mapping.placement_generation >= witness.placement_generation
-    ):
+    known = -1 if mapping is None else mapping.placement_generation
+    if known > witness.placement_generation:
         return False
     if witness.deleted and standing.tombstone is None:
         stone = server_columns(witness.server) | {"deleted_at": now}
         session.execute(insert(TombstoneRow).values(**stone))
+    if mapping is not None and known == witness.placement_generation:
+        return _restore_delete(session, mapping, deleted=deleted, now=now)
     if mapping is None:
         mapping = InstanceMappingRow(
             **server_columns(witness.server),
@@ -135,6 +136,17 @@ def _restore_mapping(
         mapping.object_generation, witness.object_generation
     )
     mapping.updated_at = now
+    session.flush()
+    return True
+
+
+def _restore_delete(
+    session: Session, mapping: InstanceMappingRow, *, deleted: bool, now: datetime
+) -> bool:
+    """Queue a mapping again whose delete was recorded after the backup."""
+    if not deleted or mapping.queued_for_delete or mapping.retained:
+        return False
+    mapping.queued_for_delete, mapping.updated_at = True, now
     session.flush()
     return True
 
