@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any
@@ -145,6 +146,14 @@ class Kilonova:
         """Delete a Server and wait until it is gone."""
         self.kubectl.delete("servers", name, self.namespace, wait_seconds=wait_seconds)
 
+    def delete_all_servers(self, *, wait_seconds: float = 90) -> None:
+        """Delete the namespace's Servers and wait until they are gone."""
+        self.kubectl.run(
+            *("delete", "servers", "--all", "-n", self.namespace),
+            f"--timeout={wait_seconds:.0f}s",
+            timeout_seconds=wait_seconds + 10,
+        )
+
     def console(self, name: str) -> str:
         """Return what a Server's guest said on its serial console."""
         return GuestView(self.kubectl, self.server(name)).read_console()
@@ -216,12 +225,18 @@ def installed(cluster: Cluster) -> Kilonova:
     return Kilonova(cluster, deployed.kubectl, deployed.image)
 
 
+@contextmanager
+def own_namespace(installed: Kilonova) -> Iterator[Kilonova]:
+    """Run in a fresh namespace; its Servers are gone afterwards."""
+    fresh = installed.with_namespace()
+    yield fresh
+    fresh.delete_all_servers()
+
+
 @pytest.fixture
 def kilonova(installed: Kilonova, request: pytest.FixtureRequest) -> Iterator[Kilonova]:
     """A namespace of the test's own; its Servers are gone afterwards."""
-    fresh = installed.with_namespace()
-    yield fresh
-    if getattr(request.node, "failed_call", False):
-        print(explain(fresh))
-    for server in fresh.kubectl.items("servers", fresh.namespace):
-        fresh.delete_server(server["metadata"]["name"])
+    with own_namespace(installed) as fresh:
+        yield fresh
+        if getattr(request.node, "failed_call", False):
+            print(explain(fresh))
