@@ -15,6 +15,8 @@ from kilonova_operator.domain.servers.brake import BrakeSettings, destroys_left
 
 RELEASE_DELETIONS_ANNOTATION = f"{GROUP}/release-deletions"
 """On a Cell: a time; deletes recorded before it are meant and go on."""
+DELETIONS_HELD = "DeletionsHeld"
+"""Condition of the Cell, and of each Server that waits."""
 DELETION_BRAKE_ANNOTATION = f"{GROUP}/deletion-brake"
 """On a namespace: "off" lets its Servers be deleted in any number."""
 
@@ -25,7 +27,8 @@ class DeletionBrake:
 
     A guest younger than the window neither counts nor waits: what is made and
     deleted by the minute is nobody's years of work. Orders are counted in
-    memory; a new leader begins at none and adds those not yet carried out.
+    memory; a new leader that finds the Cell's condition begins with the brake
+    on, or every restart would let some more through.
     """
 
     kube: KubeApi
@@ -35,6 +38,7 @@ class DeletionBrake:
     count_guests: Callable[[], int]
     settings: BrakeSettings = field(default_factory=BrakeSettings)
     _ordered: deque[float] = field(default_factory=deque)
+    _inherited: bool = False
 
     async def lets(self, instance: Instance, *, deleted_at: datetime | None) -> bool:
         """Tell whether a guest may be ordered destroyed now.
@@ -43,6 +47,7 @@ class DeletionBrake:
         """
         if self._is_young(instance):
             return True
+        await self._inherit()
         self._expire()
         left = destroys_left(len(self._ordered), self.count_guests(), self.settings)
         return (
@@ -55,6 +60,16 @@ class DeletionBrake:
         """Count a destroy that was just ordered."""
         if not self._is_young(instance):
             self._ordered.append(self.clock.boottime())
+
+    async def _inherit(self) -> None:
+        """Begin where the last leader stopped."""
+        if self._inherited:
+            return
+        found = await self.kube.find(Cell.resource(), None, self.cell)
+        if found and Cell.model_validate(found).status.is_true(DELETIONS_HELD):
+            most = destroys_left(0, self.count_guests(), self.settings)
+            self._ordered.extend([self.clock.boottime()] * most)
+        self._inherited = True
 
     def _is_young(self, instance: Instance) -> bool:
         created = instance.metadata.creation_timestamp

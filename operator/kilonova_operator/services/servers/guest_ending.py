@@ -30,6 +30,7 @@ from kilonova_operator.services.servers.brake import DeletionBrake
 from kilonova_operator.services.servers.cell_status import CellStatus
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.guest_proof import GuestProof
+from kilonova_operator.services.servers.held_deletions import HeldDeletions
 from kilonova_operator.services.servers.link import Link
 from kilonova_operator.services.servers.orders import OrderWriter
 from kilonova_operator.services.stores import ApiStore, CellStore
@@ -52,6 +53,7 @@ class GuestEnding:
     link: Link
     proof: GuestProof
     brake: DeletionBrake
+    held: HeldDeletions
     status: CellStatus
     feeds: Feeds
     now: Callable[[], datetime]
@@ -62,8 +64,10 @@ class GuestEnding:
         """Bring the end of a guest a step further."""
         held = await self._order_all(facts)
         if held:
+            await self.held.hold(facts.server_uid)
             await self.status.show_held(facts, held)
             return RetryAfter(_HELD_SECONDS)
+        await self.held.let(facts.server_uid)
         mapping = facts.mapping
         if facts.instances:
             return await self._show_long_deletion(facts)

@@ -14,6 +14,7 @@ from kilonova_operator.domain.servers.guest_end import GONE
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.held_deletions import HeldDeletions
 from kilonova_operator.services.stores import ApiStore, CellStore
 
 SWEEP_SECONDS = 600.0
@@ -51,6 +52,7 @@ class CellSweep:
     api: ApiStore
     store: CellStore
     duty: Duty
+    held: HeldDeletions
     feeds: Feeds
     instances: Callable[[], Iterable[Instance]]
     server_uids: Callable[[], frozenset[str]]
@@ -59,6 +61,7 @@ class CellSweep:
         """Look at every booking and Instance of this cell."""
         if cell.name != self.cell:
             return None
+        await self.held.refresh()
         known = {i.metadata.name for i in self.instances() if self._is_ours(i)}
         await self._sweep_bookings(known)
         living = self.server_uids()

@@ -28,6 +28,7 @@ from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.guest_ending import GuestEnding
 from kilonova_operator.services.servers.guest_proof import GuestProof
+from kilonova_operator.services.servers.held_deletions import HeldDeletions
 from kilonova_operator.services.servers.history import History
 from kilonova_operator.services.servers.hosts import HostDirectory, HostRanking
 from kilonova_operator.services.servers.instance_view import InstanceView
@@ -69,12 +70,16 @@ def build_cell_controllers(context: ProcessContext, cell: str) -> Sequence[Contr
     if cell == CELL0:
         return ()
     _follow_hosts(context, cell)
-    reconciler = _build_cell(context, cell)
+    duty = _build_duty(context, cell_role(cell), cell)
+    now = build_server_time(context)
+    held = HeldDeletions(context.kube, cell, duty, context.clock, now)
+    reconciler = _build_cell(context, cell, duty, held)
     sweep = CellSweep(
         cell=cell,
         api=context.stores.api,
         store=context.stores.cells[cell],
-        duty=_build_duty(context, cell_role(cell), cell),
+        duty=duty,
+        held=held,
         feeds=context.feeds,
         instances=lambda: tuple(context.informers.instances.items().values()),
         server_uids=_server_uids(context),
@@ -143,8 +148,9 @@ def _build_super(context: ProcessContext) -> SuperReconciler:
     )
 
 
-def _build_cell(context: ProcessContext, cell: str) -> CellReconciler:
-    duty = _build_duty(context, cell_role(cell), cell)
+def _build_cell(
+    context: ProcessContext, cell: str, duty: Duty, held: HeldDeletions
+) -> CellReconciler:
     api, store = context.stores.api, context.stores.cells[cell]
     instances = _build_view(context)
     hosts = HostDirectory(context.informers.compute_hosts)
@@ -193,6 +199,7 @@ def _build_cell(context: ProcessContext, cell: str) -> CellReconciler:
             now=now,
             count_guests=lambda: len(context.informers.instances),
         ),
+        held=held,
         status=status,
         feeds=context.feeds,
         now=now,

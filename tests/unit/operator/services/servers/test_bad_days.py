@@ -356,10 +356,20 @@ async def test_an_unusual_number_of_deletions_waits_for_a_person() -> None:
     assert len(left) == 3
     assert len(lab.domains) == 3
     assert all(reason_of(lab.server(k), "DeletionsHeld") for k in left)
+    assert cell_is_braked(lab)
+    lab.restart_operator()
+    await lab.run(seconds=5)
+    assert cell_is_braked(lab)
     now = lab.clock.utcnow().isoformat()
     lab.annotate(Cell, Key("", "cell1"), RELEASE_DELETIONS_ANNOTATION, now)
     await lab.run(seconds=700)
     check_nothing_is_left(lab)
+    assert not cell_is_braked(lab)
+
+
+def cell_is_braked(lab: ServerLab) -> bool:
+    cell = Cell.model_validate(lab.cluster.objects["Cell", Key("", "cell1")])
+    return cell.status.is_true("DeletionsHeld")
 
 
 async def test_a_namespace_may_opt_out_of_the_brake() -> None:
