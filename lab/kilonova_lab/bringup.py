@@ -149,8 +149,20 @@ def _resolves(node: Node) -> bool:
 
 
 def _await(what: str, holds: Callable[[], bool]) -> None:
+    """Wait until something holds; an answer that does not come is "not yet".
+
+    A machine that is busy starting a cluster leaves one request or the other
+    unanswered.
+    """
     deadline = time.monotonic() + _SECONDS
-    while not holds():
+    last: OSError | None = None
+    while True:
+        try:
+            if holds():
+                return
+        except OSError as error:
+            last = error
         if time.monotonic() > deadline:
-            raise NotReady(what, seconds=_SECONDS)
+            detail = f"last trouble: {last}" if last else ""
+            raise NotReady(what, seconds=_SECONDS, detail=detail)
         time.sleep(_POLL_SECONDS)
