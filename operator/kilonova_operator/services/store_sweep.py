@@ -14,17 +14,26 @@ from dataclasses import dataclass
 from kilonova_api.instance import Instance
 from kilonova_api.kube.clock import Clock
 from kilonova_operator.domain.epoch import Term
-from kilonova_operator.domain.placement import NicClaim, ServerRef, WitnessedClaim
-from kilonova_operator.domain.refusals import DatabaseUnavailable
+from kilonova_operator.domain.inventory import RESOURCE_CLASSES, Inventory
+from kilonova_operator.domain.placement import (
+    NicClaim,
+    RestoredClaim,
+    ServerRef,
+    WitnessedClaim,
+)
+from kilonova_operator.domain.refusals import DatabaseUnavailable, HostUnmapped
 from kilonova_operator.domain.scheduling.request import build_amounts
 from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
 from kilonova_operator.services.informers import Informers
 from kilonova_operator.services.store_freeze import Freeze, Frozen
 from kilonova_operator.services.stores import ApiStore, EpochStore
+from kilonova_operator.settings import API_DATABASE
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
+NOTHING_KNOWN = {name: Inventory(total=0) for name in RESOURCE_CLASSES}
+"""Inventories of a host that has not reported to this database yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class StoreSweep:
         await self._wait_for_hosts(began_at)
         # Again: what was ordered before the freeze may have come in meanwhile.
         await self._restore_claims()
+        await self.reload_hosts()
         for frozen in self.freeze.all:
             await self._lift(frozen)
         await self.on_lifted()
@@ -65,7 +75,7 @@ class StoreSweep:
     async def _restore_claims(self) -> None:
         for instance in tuple(self.informers.instances.items().values()):
             witness = build_witness(instance)
-            restored = await self.api.restore_claim(self.term("api"), witness)
+            restored = await self._restore(witness, instance.spec.cell)
             if restored.lost_nics:
                 logger.error(
                     "guest %s of Server %s: its addresses %s belong to others now. "
@@ -74,6 +84,18 @@ class StoreSweep:
                     witness.server,
                     ", ".join(nic.address for nic in restored.lost_nics),
                 )
+
+    async def _restore(self, witness: WitnessedClaim, cell: str) -> RestoredClaim:
+        term = self.term(API_DATABASE)
+        try:
+            return await self.api.restore_claim(term, witness)
+        except HostUnmapped:
+            # It came after the backup was made, and may be silent or gone by now:
+            # the Instance is witness of its host's cell too. What the host can
+            # give stays unknown until it reports, and then nothing fits there.
+            await self.api.ensure_host_mapping(term, witness.host, cell)
+            await self.api.set_inventory(term, witness.host, NOTHING_KNOWN)
+            return await self.api.restore_claim(term, witness)
 
     async def _wait_for_hosts(self, began_at: float) -> None:
         while True:
