@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from kilonova_api.compute_host import ComputeHost
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import CELL0, SUPER_FIELD_MANAGER, cell_field_manager
@@ -14,9 +13,7 @@ from kilonova_operator.roles import SUPER, cell_role
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.informers import (
-    BY_HOST,
     BY_SERVER_UID,
-    ServerSummary,
 )
 from kilonova_operator.services.servers.adopt import Adopter
 from kilonova_operator.services.servers.brake import DeletionBrake
@@ -38,6 +35,7 @@ from kilonova_operator.services.servers.place import Placer
 from kilonova_operator.services.servers.placement_status import PlacementStatus
 from kilonova_operator.services.servers.super_reconciler import SuperReconciler
 from kilonova_operator.services.servers.sweep import CellSweep, SuperSweep
+from kilonova_operator.services.servers.wakes import follow_hosts, follow_servers
 from kilonova_operator.settings import API_DATABASE
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
@@ -47,7 +45,7 @@ BY_SERVER_KEY = "server_key"
 
 def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
     """Build what the role super does for Servers."""
-    _follow_servers(context)
+    follow_servers(context)
     reconciler = _build_super(context)
     sweep = SuperSweep(
         api=context.stores.api,
@@ -69,7 +67,7 @@ def build_cell_controllers(context: ProcessContext, cell: str) -> Sequence[Contr
     """Build what the role of an in-cluster cell does for Servers."""
     if cell == CELL0:
         return ()
-    _follow_hosts(context, cell)
+    follow_hosts(context, cell)
     duty = _build_duty(context, cell_role(cell), cell)
     now = build_server_time(context)
     held = HeldDeletions(context.kube, cell, duty, context.clock, now)
@@ -274,39 +272,3 @@ def _index_by_key(context: ProcessContext) -> Callable[[Key], Iterable[Instance]
 def _server_uids(context: ProcessContext) -> Callable[[], frozenset[str]]:
     informer = context.informers.servers
     return lambda: frozenset(server.uid for server in informer.items().values())
-
-
-def _follow_hosts(context: ProcessContext, cell: str) -> None:
-    """Wake the Servers of a host that went down or came back."""
-
-    def changed(key: Key, old: ComputeHost | None, new: ComputeHost | None) -> None:
-        if (old.status.state if old else None) == (new.status.state if new else None):
-            return
-        for instance in context.informers.instances.by_index(BY_HOST, key.name):
-            server = instance.spec.server
-            context.feeds.publish(
-                FeedKind.SERVERS, Key(server.namespace, server.name), cell=cell
-            )
-
-    context.informers.compute_hosts.on_change(changed)
-
-
-def _follow_servers(context: ProcessContext) -> None:
-    """Wake a Server that appeared, was changed or is being deleted.
-
-    kopf tells the same and more. But kopf's watch can go deaf (a restored
-    store, a kind that was away for a while), and ours cannot.
-    """
-
-    def changed(key: Key, old: ServerSummary | None, new: ServerSummary | None) -> None:
-        if new is None or _is_unchanged(old, new):
-            return
-        context.feeds.publish(FeedKind.SERVERS, key, cell=new.cell)
-
-    context.informers.servers.on_change(changed)
-
-
-def _is_unchanged(old: ServerSummary | None, new: ServerSummary) -> bool:
-    if old is None or old.uid != new.uid:
-        return False
-    return (old.generation, old.deleting) == (new.generation, new.deleting)
