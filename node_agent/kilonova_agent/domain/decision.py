@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.domain.standing import Standing
 from kilonova_agent.domain.versions import is_older
-from kilonova_agent.drivers.base import Guest
+from kilonova_agent.drivers.base import Guest, GuestMark
 from kilonova_api.instance import Instance
 
 
@@ -106,7 +106,7 @@ def _check_guest(seen: Seen) -> Hold | None:
     guest, spec = seen.guest, seen.wanted.spec
     if guest is None:
         return None
-    if guest.mark is None or guest.mark.uid != spec.server.uid:
+    if guest.mark is None or not _is_of(guest.mark, seen.wanted):
         return Hold(
             "DomainExists",
             f"domain {guest.name} is on this host and belongs to somebody else. "
@@ -117,6 +117,24 @@ def _check_guest(seen: Seen) -> Hold | None:
     if guest.mark.placement_generation > newest:
         return _from_the_past(guest.mark.placement_generation)
     return None
+
+
+def _is_of(mark: GuestMark, wanted: Instance) -> bool:
+    """Is the marked guest this order's: its Server's own, or one it adopted?
+
+    An adopted guest keeps its uuid, which was the uid of the Server it was made
+    for, and its mark. Only a Server of the same name can adopt it.
+    """
+    server = wanted.spec.server
+    if mark.uid == server.uid:
+        return True
+    former = (mark.cluster, mark.namespace, mark.name, mark.uid)
+    return former == (
+        server.cluster,
+        server.namespace,
+        server.name,
+        wanted.metadata.name,
+    )
 
 
 def _decide_life(seen: Seen) -> Decision:

@@ -269,6 +269,24 @@ def test_a_destroy_order_is_carried_out_from_any_step(
     assert decide(seen) == decision
 
 
+def adopt(**server: Any) -> Instance:
+    """Build the order for guest UUID of another Server than it was made for."""
+    identity = {"cluster": "c1", "namespace": "shop", "name": "web-0", "uid": "new"}
+    return make_wanted(server=identity | server)
+
+
+def test_an_adopted_guest_is_followed_by_the_server_of_its_name() -> None:
+    assert decide(make_seen(wanted=adopt(), guest=ON, record=BUILT)) == Follow()
+
+
+@pytest.mark.parametrize("field", ["cluster", "namespace", "name"])
+def test_a_guest_is_not_adopted_by_a_server_of_another(field: str) -> None:
+    wanted = adopt(**{field: "other"})
+    decision = decide(make_seen(wanted=wanted, guest=ON, record=BUILT))
+    assert isinstance(decision, Hold)
+    assert decision.reason == "DomainExists"
+
+
 def test_a_destroy_order_below_the_domains_generation_is_none() -> None:
     seen = make_seen(
         wanted=make_wanted(placementGeneration=3, destroy=order(2)),
