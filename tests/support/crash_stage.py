@@ -143,9 +143,15 @@ class CrashStage:
         before = self._wires[actor]
         before.cut.set()
         await until(
-            lambda: self._wires[actor] is not before,
+            lambda: self._wires[actor] is not before and self._operator_leads(),
             f"a new {actor} runs",
             timeout_seconds=90,
+        )
+
+    def _operator_leads(self) -> bool:
+        operator = self.stage.operator
+        return operator is not None and operator.process.health.stage.startswith(
+            "holding"
         )
 
     def follow(self, script: Script) -> None:
