@@ -229,8 +229,10 @@ def installed(cluster: Cluster) -> Kilonova:
 def own_namespace(installed: Kilonova) -> Iterator[Kilonova]:
     """Run in a fresh namespace; its Servers are gone afterwards."""
     fresh = installed.with_namespace()
-    yield fresh
-    fresh.delete_all_servers()
+    try:
+        yield fresh
+    finally:
+        fresh.delete_all_servers()
 
 
 @pytest.fixture

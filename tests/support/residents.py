@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from kilonova_lab.node import Node
-from support.kilonova import Kilonova, own_namespace
+from support.kilonova import READY_SECONDS, Kilonova, own_namespace
 from support.waiting import eventually
 
 NAMES = ("resident-a", "resident-b")
@@ -36,9 +37,11 @@ class Residents:
 def residents(installed: Kilonova) -> Iterator[Residents]:
     """A guest on each host, booted once."""
     with own_namespace(installed) as kilonova:
-        for name in NAMES:
-            kilonova.create_server(name, userData="#!/bin/sh\necho resident\n")
-        status = {name: kilonova.await_ready(name) for name in NAMES}
+        status = {}
+        for host, name in zip(kilonova.cluster.hypervisors, NAMES, strict=True):
+            with placing_on(kilonova, host.name):
+                kilonova.create_server(name, userData="#!/bin/sh\necho resident\n")
+                status[name] = kilonova.await_ready(name)
         hosts = {name: status[name]["host"] for name in NAMES}
         uuids = {name: status[name]["uuid"] for name in NAMES}
         assert sorted(hosts.values()) == [h.name for h in kilonova.cluster.hypervisors]
@@ -46,6 +49,30 @@ def residents(installed: Kilonova) -> Iterator[Residents]:
             kilonova.await_guest(name, "boots=1")
         processes = find_guest_processes(kilonova)
         yield Residents(kilonova, processes, hosts, uuids)
+
+
+@contextmanager
+def placing_on(kilonova: Kilonova, host: str) -> Iterator[None]:
+    """Cordon the other hosts, so that new Servers come to this one."""
+    others = [h.name for h in kilonova.cluster.hypervisors if h.name != host]
+    kilonova.kubectl.run("cordon", *others)
+    try:
+        for name in others:
+            _await_scheduling(kilonova, name, "Held")
+        yield
+    finally:
+        kilonova.kubectl.run("uncordon", *others)
+        for name in others:
+            _await_scheduling(kilonova, name, "Enabled")
+
+
+def _await_scheduling(kilonova: Kilonova, host: str, wanted: str) -> None:
+    def is_so() -> bool:
+        found = kilonova.kubectl.find("computehosts", host) or {}
+        return bool(found.get("status", {}).get("scheduling") == wanted)
+
+    what = f"scheduling to {host} is {wanted}"
+    eventually(is_so, what, timeout_seconds=READY_SECONDS)
 
 
 def find_guest_processes(
