@@ -27,8 +27,9 @@ from kilonova_lab.images.order import BuildOrder
 
 SUITE = "bookworm"
 
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
 MIRROR_VARIABLE = "KILONOVA_DEBIAN_MIRROR"
+_DEBIAN_ITSELF = ("Created-By: Packages", "Origin: Debian", "Label: Debian")
+"""What apt's index targets are picked by: not the security archive, not others."""
 
 BUILD_TIMEOUT_SECONDS = 1800.0
 BOOTSTRAP_TIMEOUT_SECONDS = 1200.0
@@ -178,16 +179,30 @@ class BuildahEngine:
 
 
 def find_mirror() -> str:
-    """Return the Debian mirror to take packages from.
+    """Return the Debian mirror to take packages from: named, or the machine's own.
 
     Raises:
-        ImageBuildFailed: not plain HTTP. The base has no certificates yet, and
-            what protects Debian's packages are signatures.
+        ImageBuildFailed: there is none, or it is not plain HTTP. The base has no
+            certificates yet, and what protects Debian's packages are signatures.
     """
-    mirror = os.environ.get(MIRROR_VARIABLE, DEFAULT_MIRROR).rstrip("/")
+    mirror = (os.environ.get(MIRROR_VARIABLE) or _read_own_mirror()).rstrip("/")
+    if not mirror:
+        raise ImageBuildFailed(
+            "this machine's apt knows no Debian mirror: run `apt-get update`, or name "
+            f"one: {MIRROR_VARIABLE}=http://…"
+        )
     if not mirror.startswith("http://"):
         raise ImageBuildFailed(
             f"{MIRROR_VARIABLE}={mirror} is no http:// address; apt checks signatures, "
             "so name the mirror's plain address"
         )
     return mirror
+
+
+def _read_own_mirror() -> str:
+    targets = run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI)", *_DEBIAN_ITSELF],
+        timeout_seconds=QUICK_TIMEOUT_SECONDS,
+    )
+    mirrors = targets.split()
+    return mirrors[0] if mirrors else ""

@@ -1,4 +1,4 @@
-"""DESIGN: an agent gets its own host's token and can do nothing else with it.
+"""An agent gets its own host's token and can do nothing else with it.
 
 Every verb here is tried with the real tokens that a real agent would hold.
 """
