@@ -54,11 +54,16 @@ class FakeEpochStore:
         self.closed = False
 
     async def take_term(
-        self, role: str, holder: str, *, noted: NotedTick | None = None
+        self,
+        role: str,
+        holder: str,
+        *,
+        noted: NotedTick | None = None,
+        above: int = 0,
     ) -> Term:
         self._reach()
         db = self.database
-        db.term = max(db.term, noted.term if noted else 0) + 1
+        db.term = max(db.term, noted.term if noted else 0, above) + 1
         db.holder = holder
         if noted is not None and db.tick < noted.tick:
             db.frozen = ("DatabaseWentBack", "its tick is behind")

@@ -1,8 +1,10 @@
 """Puts the process's singletons together; nothing here runs or reads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from uuid import uuid4
 
+from kilonova_api.instance import Instance
+from kilonova_api.kube.informer import Informer
 from kilonova_api.kube.lease import LeaseElector, LeaseSettings
 from kilonova_api.kube.lease_record import LeaseName
 from kilonova_operator.context import ProcessContext, Stores
@@ -23,24 +25,27 @@ def build_context(
 ) -> ProcessContext:
     """Build the context. ``floor``: the store's version as it is now."""
     feeds = Feeds()
+    informers = build_informers(
+        parts.kube, clock=parts.clock, random=parts.random, floor=floor
+    )
     return ProcessContext(
         settings=settings,
         kube=parts.kube,
         clock=parts.clock,
         random=parts.random,
         stores=stores,
-        informers=build_informers(
-            parts.kube, clock=parts.clock, random=parts.random, floor=floor
-        ),
+        informers=informers,
         feeds=feeds,
         waiting=Waiting(lambda key: feeds.publish(FeedKind.SERVERS, key)),
-        leadership=build_leadership(settings, parts, stores),
+        leadership=build_leadership(settings, parts, stores, informers.instances),
         freeze=Freeze(),
         cluster_uid=cluster_uid,
     )
 
 
-def build_leadership(settings: Settings, parts: Parts, stores: Stores) -> Leadership:
+def build_leadership(
+    settings: Settings, parts: Parts, stores: Stores, instances: Informer[Instance]
+) -> Leadership:
     """Build the Leases; each process is a holder of its own, also after a restart."""
     # A restarted container keeps its pod's name, and what its former self was
     # about to write may still be under way.
@@ -65,7 +70,16 @@ def build_leadership(settings: Settings, parts: Parts, stores: Stores) -> Leader
         identity=identity,
         clock=parts.clock,
         random=parts.random,
+        find_highest_term=lambda database: find_highest_writer(
+            instances.items().values(), database
+        ),
     )
+
+
+def find_highest_writer(instances: Iterable[Instance], cell: str) -> int:
+    """Return the highest term under which hosts of a cell were told anything."""
+    writers = (i.spec.writer for i in instances if i.spec.cell == cell)
+    return max(writers, default=0)
 
 
 def build_lease_settings(duration_seconds: float) -> LeaseSettings:

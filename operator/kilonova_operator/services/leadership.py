@@ -62,13 +62,19 @@ class Leadership:
         identity: str,
         clock: Clock,
         random: Random,
+        find_highest_term: Callable[[str], int] = lambda database: 0,
     ) -> None:
-        """``stores``: all databases of the process's roles, by name."""
+        """``stores``: all databases of the process's roles, by name.
+
+        find_highest_term: the highest term on a database that objects carry; a
+        lost Lease and a new database together remember none.
+        """
         self._build_elector = build_elector
         self._stores = stores
         self._identity = identity
         self._clock = clock
         self._random = random
+        self._find_highest_term = find_highest_term
         self._held: dict[str, _HeldRole] = {}
         self._terms: dict[str, Term] = {}
 
@@ -129,7 +135,12 @@ class Leadership:
         store, failures = self._stores[database], 0
         while True:
             try:
-                term = await store.take_term(role, self._identity, noted=noted)
+                term = await store.take_term(
+                    role,
+                    self._identity,
+                    noted=noted,
+                    above=self._find_highest_term(database),
+                )
             except DatabaseUnavailable as error:
                 failures += 1
                 logger.warning("no term on database %s yet: %s", database, error)

@@ -49,13 +49,19 @@ class EpochStore(Protocol):
         ...
 
     async def take_term(
-        self, role: str, holder: str, *, noted: NotedTick | None = None
+        self,
+        role: str,
+        holder: str,
+        *,
+        noted: NotedTick | None = None,
+        above: int = 0,
     ) -> Term:
         """Begin a newer term; every older one is over from here on.
 
         ``noted`` is what the Lease remembers. Where the database is behind it,
         or is another database, it is frozen in the same transaction; ask
-        ``read_epoch`` afterwards.
+        ``read_epoch`` afterwards. ``above`` is the highest term that objects are
+        known to carry; the new one is above both, in any database.
 
         Raises:
             DatabaseOwnedByOther: another cluster or release owns the database.

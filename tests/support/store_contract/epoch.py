@@ -217,6 +217,20 @@ async def test_another_database_under_the_same_lease_is_frozen(
     assert (await store.read_epoch()).frozen_reason == REPLACED
 
 
+async def test_the_term_of_a_replaced_database_is_above_the_noted_one(
+    databases: Databases,
+) -> None:
+    store = databases.open_api()
+    term = await store.take_term("super", "pod-a", noted=NotedTick("another-id", 57, 1))
+    assert term.number == 58, "Instances carry 57 already, and it never goes back"
+
+
+async def test_a_term_is_above_what_hosts_were_told(databases: Databases) -> None:
+    store = databases.open_api()
+    assert (await store.take_term("super", "pod-a", above=57)).number == 58
+    assert (await store.take_term("super", "pod-a", above=3)).number == 59
+
+
 async def test_a_restore_under_a_running_leader_freezes_claims(
     databases: Databases,
 ) -> None:

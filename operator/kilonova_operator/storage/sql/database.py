@@ -100,12 +100,19 @@ class Database:
         write = _Write(self._epoch, term, self._floor, while_frozen, alone)
         return await self._call(lambda: self._write(write, function))
 
-    async def take_term(self, role: str, holder: str, noted: NotedTick | None) -> Term:
+    async def take_term(
+        self, role: str, holder: str, *, noted: NotedTick | None, above: int
+    ) -> Term:
         """Begin a newer term."""
 
         def take(session: Session) -> tuple[Term, int]:
             return self._epoch.take(
-                session, self._owner, role=role, holder=holder, noted=noted
+                session,
+                self._owner,
+                role=role,
+                holder=holder,
+                noted=noted,
+                above=above,
             )
 
         term, tick = await self._call(lambda: self._transactions.write(take))

@@ -73,8 +73,11 @@ class Epoch:
         role: str,
         holder: str,
         noted: NotedTick | None,
+        above: int,
     ) -> tuple[Term, int]:
         """Begin a newer term; returns it with the tick.
+
+        above: the new term is higher than this, whatever the row says.
 
         Raises:
             DatabaseOwnedByOther: another installation's; nothing is changed.
@@ -85,7 +88,8 @@ class Epoch:
         if noted is not None:
             _freeze_if_behind(row, noted)
         row.owner_cluster_uid, row.owner_release = owner.cluster_uid, owner.release
-        row.term = max(row.term, known.term if known else 0) + 1
+        # Hosts go on under the terms they know, also when the database is another.
+        row.term = max(row.term, noted.term if noted else 0, above) + 1
         # Above the noted tick from here on: the freeze flag remembers the rest.
         row.tick = max(row.tick, known.tick if known else 0) + 1
         row.nonce = str(uuid4())

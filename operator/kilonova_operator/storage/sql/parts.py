@@ -24,10 +24,15 @@ class EpochPart(StorePart):
         return self._database.tick
 
     async def take_term(
-        self, role: str, holder: str, *, noted: NotedTick | None = None
+        self,
+        role: str,
+        holder: str,
+        *,
+        noted: NotedTick | None = None,
+        above: int = 0,
     ) -> Term:
         """Begin a newer term."""
-        return await self._database.take_term(role, holder, noted)
+        return await self._database.take_term(role, holder, noted=noted, above=above)
 
     async def read_epoch(self) -> EpochView:
         """Read the epoch row."""
