@@ -120,21 +120,13 @@ def _check_guest(seen: Seen) -> Hold | None:
 
 
 def _is_of(mark: GuestMark, wanted: Instance) -> bool:
-    """Is the marked guest this order's: its Server's own, or one it adopted?
+    """Is the marked guest, found under the order's uuid, of the same cluster?
 
-    An adopted guest keeps its uuid, which was the uid of the Server it was made
-    for, and its mark. Only a Server of the same name can adopt it.
+    The uuid is what a guest is known by: it stays for life. A guest that runs
+    keeps the mark of the Server it was started for, and may since have been
+    adopted by another, whose uid and generations are its own.
     """
-    server = wanted.spec.server
-    if mark.uid == server.uid:
-        return True
-    former = (mark.cluster, mark.namespace, mark.name, mark.uid)
-    return former == (
-        server.cluster,
-        server.namespace,
-        server.name,
-        wanted.metadata.name,
-    )
+    return mark.cluster == wanted.spec.server.cluster
 
 
 def _decide_life(seen: Seen) -> Decision:

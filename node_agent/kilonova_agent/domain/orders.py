@@ -10,12 +10,14 @@ from kilonova_api.instance import InstanceSpec
 class OrderRecord:
     """The newest orders acted on for one guest.
 
+    ``server_generation`` belongs to ``server_uid``, the guest's owner then.
     ``built_at`` belongs to ``build_id``. ``off`` is the guest's last known
     power. A record whose guest is ``destroyed`` stays as a tombstone.
     """
 
     writer: int
     placement_generation: int
+    server_uid: str
     server_generation: int
     build_id: str
     built_at: datetime | None = None
@@ -31,12 +33,22 @@ class OrderRecord:
         return (
             spec.writer < self.writer
             or spec.placement_generation < self.placement_generation
-            or spec.server_generation < self.server_generation
+            or self._is_past_of_its_server(spec)
             or (
                 self.destroyed
                 and spec.destroy is None
                 and spec.placement_generation == self.placement_generation
             )
+        )
+
+    def _is_past_of_its_server(self, spec: InstanceSpec) -> bool:
+        """Tell whether the Server said something newer already.
+
+        A Server that adopted the guest begins to count anew.
+        """
+        return (
+            spec.server.uid == self.server_uid
+            and spec.server_generation < self.server_generation
         )
 
     def is_built_for(self, spec: InstanceSpec) -> bool:
@@ -55,6 +67,7 @@ class OrderRecord:
             self,
             writer=spec.writer,
             placement_generation=spec.placement_generation,
+            server_uid=spec.server.uid,
             server_generation=spec.server_generation,
         )
         if spec.build_id == self.build_id:
@@ -67,6 +80,7 @@ def begin(spec: InstanceSpec) -> OrderRecord:
     return OrderRecord(
         writer=spec.writer,
         placement_generation=spec.placement_generation,
+        server_uid=spec.server.uid,
         server_generation=spec.server_generation,
         build_id=spec.build_id,
     )

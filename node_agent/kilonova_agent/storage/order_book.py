@@ -167,6 +167,7 @@ def _encode_record(record: OrderRecord) -> dict[str, Any]:
     return {
         "writer": record.writer,
         "placementGeneration": record.placement_generation,
+        "serverUid": record.server_uid,
         "serverGeneration": record.server_generation,
         "buildId": record.build_id,
         "builtAt": record.built_at,
@@ -180,6 +181,7 @@ def _decode_record(data: dict[str, Any]) -> OrderRecord:
     return OrderRecord(
         writer=int(data["writer"]),
         placement_generation=int(data["placementGeneration"]),
+        server_uid=str(data["serverUid"]),
         server_generation=int(data["serverGeneration"]),
         build_id=str(data["buildId"]),
         built_at=_decode_time(data["builtAt"]),

@@ -164,6 +164,41 @@ async def test_a_long_download_is_told_and_serves_many_guests_once(
     assert len(lab.images.requests) == 1
 
 
+@pytest.mark.parametrize("last", ["running", "started anew"])
+async def test_an_adopted_guest_goes_on_stops_and_ends(
+    idle_lab: AgentLab, last: str
+) -> None:
+    lab = idle_lab
+    lab.settings = {"shutdown_timeout_seconds": 1, "shutdown_retry_seconds": 0.5}
+    lab.start_agent()
+    await lab.accept_host()
+    body = make_instance(host=lab.node, image=lab.images.add_disk())
+    instance = await lab.order(body | {"spec": body["spec"] | {"serverGeneration": 5}})
+    await lab.until_state(instance, "ACTIVE")
+    domain_id = _domain_id(lab, instance.metadata.name)
+
+    for name, uid in (("web-1", "second"), ("web-2", "third")):
+        await lab.delete_object(instance)
+        server = body["spec"]["server"] | {"name": name, "uid": uid}
+        instance = await lab.order(body | {"spec": body["spec"] | {"server": server}})
+        adopted = await lab.until_state(instance, "ACTIVE")
+        assert adopted.status.is_true("Ready")
+        assert _domain_id(lab, instance.metadata.name) == domain_id
+        if last == "started anew":
+            # Defined anew: from here on the mark names this owner.
+            await lab.change(instance, powerState="Stopped", serverGeneration=2)
+            await lab.until_state(instance, "SHUTOFF")
+            await lab.change(instance, powerState="Running", serverGeneration=3)
+            await lab.until_state(instance, "ACTIVE")
+            domain_id = _domain_id(lab, instance.metadata.name)
+
+    await lab.change(instance, powerState="Stopped", serverGeneration=4)
+    await lab.until_state(instance, "SHUTOFF")
+    await lab.destroy(instance)
+    await lab.until_gone(instance)
+    assert lab.host.domain_states() == {}
+
+
 def _writes(lab: AgentLab, instance: Instance) -> list[dict[str, Any]]:
     """List the agent's writes to an Instance by the audit log."""
     events = map(json.loads, lab.audit_log.read_text().splitlines())
@@ -173,6 +208,13 @@ def _writes(lab: AgentLab, instance: Instance) -> list[dict[str, Any]]:
         if event.get("objectRef", {}).get("name") == instance.metadata.name
         and event["objectRef"].get("subresource") == "status"
     ]
+
+
+def _domain_id(lab: AgentLab, uuid: str) -> int:
+    """Give the number of the domain's life; another start has another."""
+    with lab.host.connection() as connection:
+        number: int = connection.lookupByUUIDString(uuid).ID()
+        return number
 
 
 def _power_off(lab: AgentLab, uuid: str) -> None:

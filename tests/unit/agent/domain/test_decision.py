@@ -28,7 +28,7 @@ from support.instances import make_instance
 UUID = "11111111-2222-4333-8444-555555555555"
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 ACCEPTED = Standing(accepted=True, known=True)
-BUILT = OrderRecord(1, 1, 1, "b1", built_at=THEN, launched_at=THEN)
+BUILT = OrderRecord(1, 1, UUID, 1, "b1", built_at=THEN, launched_at=THEN)
 
 
 def make_wanted(*, status: dict[str, Any] | None = None, **spec: Any) -> Instance:
@@ -37,9 +37,9 @@ def make_wanted(*, status: dict[str, Any] | None = None, **spec: Any) -> Instanc
 
 
 def make_guest(
-    power: GuestPower = GuestPower.RUNNING, *, generation: int = 1, uid: str = UUID
+    power: GuestPower = GuestPower.RUNNING, *, generation: int = 1, cluster: str = "c1"
 ) -> Guest:
-    mark = GuestMark("c1", "shop", "web-0", uid, generation, 1, "b1")
+    mark = GuestMark(cluster, "shop", "web-0", UUID, generation, 1, "b1")
     return Guest(UUID, f"instance-{UUID}", power, 1, 16, mark)
 
 
@@ -221,7 +221,9 @@ BUILT_STATUS = {"builtAt": "2026-01-01T00:00:00Z", "buildId": "b1"}
         ),
         pytest.param({"frozen_writer": 1}, "StoreWentBack", id="frozen"),
         pytest.param(
-            {"guest": make_guest(uid="other")}, "DomainExists", id="another's guest"
+            {"guest": make_guest(cluster="c2")},
+            "DomainExists",
+            id="another cluster's guest",
         ),
         pytest.param(
             {"guest": replace(ON, mark=None)}, "DomainExists", id="a foreign domain"
@@ -269,22 +271,26 @@ def test_a_destroy_order_is_carried_out_from_any_step(
     assert decide(seen) == decision
 
 
-def adopt(**server: Any) -> Instance:
-    """Build the order for guest UUID of another Server than it was made for."""
-    identity = {"cluster": "c1", "namespace": "shop", "name": "web-0", "uid": "new"}
-    return make_wanted(server=identity | server)
-
-
-def test_an_adopted_guest_is_followed_by_the_server_of_its_name() -> None:
-    assert decide(make_seen(wanted=adopt(), guest=ON, record=BUILT)) == Follow()
-
-
-@pytest.mark.parametrize("field", ["cluster", "namespace", "name"])
-def test_a_guest_is_not_adopted_by_a_server_of_another(field: str) -> None:
-    wanted = adopt(**{field: "other"})
-    decision = decide(make_seen(wanted=wanted, guest=ON, record=BUILT))
-    assert isinstance(decision, Hold)
-    assert decision.reason == "DomainExists"
+@pytest.mark.parametrize("uid", [UUID, "the adopter before"])
+@pytest.mark.parametrize(
+    ("change", "decision"),
+    [
+        ({}, Follow()),
+        ({"powerState": "Stopped"}, Stop()),
+        ({"destroy": order(1)}, Destroy(1)),
+    ],
+)
+def test_an_adopted_guest_obeys_its_new_server_whatever_its_mark_says(
+    uid: str, change: dict[str, Any], decision: Decision
+) -> None:
+    server = {"cluster": "c1", "namespace": "shop", "name": "web-1", "uid": "new"}
+    assert ON.mark is not None
+    seen = make_seen(
+        wanted=make_wanted(server=server, serverGeneration=1, **change),
+        guest=replace(ON, mark=replace(ON.mark, uid=uid)),
+        record=replace(BUILT, server_uid=uid, server_generation=5),
+    )
+    assert decide(seen) == decision
 
 
 def test_a_destroy_order_below_the_domains_generation_is_none() -> None:
@@ -320,13 +326,14 @@ seens = st.builds(
         make_guest,
         st.sampled_from(GuestPower),
         generation=generations,
-        uid=st.sampled_from([UUID, "other"]),
+        cluster=st.sampled_from(["c1", "c2"]),
     ),
     record=st.none()
     | st.builds(
         OrderRecord,
         generations,
         generations,
+        st.sampled_from([UUID, "other"]),
         generations,
         st.sampled_from(["b1", "b2"]),
         built_at=st.none() | st.just(THEN),
@@ -356,7 +363,7 @@ def test_nothing_is_destroyed_without_an_order_that_reaches_it(seen: Seen) -> No
         if seen.guest is not None:
             assert seen.guest.mark is not None
             assert seen.guest.mark.placement_generation <= decision.up_to_generation
-            assert seen.guest.mark.uid == seen.wanted.spec.server.uid
+            assert seen.guest.mark.cluster == seen.wanted.spec.server.cluster
 
 
 @settings(deadline=None)  # a busy machine is not a failure
@@ -384,4 +391,4 @@ def test_only_stopped_stops_and_only_ours(seen: Seen) -> None:
         assert seen.wanted.spec.power_state == "Stopped"
         assert seen.guest is not None
         assert seen.guest.mark is not None
-        assert seen.guest.mark.uid == seen.wanted.spec.server.uid
+        assert seen.guest.mark.cluster == seen.wanted.spec.server.cluster

@@ -19,7 +19,7 @@ from kilonova_api.instance import Instance, InstanceStatus
 from support.instances import make_instance
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-RECORD = OrderRecord(1, 1, 1, "b1", built_at=NOW, launched_at=NOW)
+RECORD = OrderRecord(1, 1, "uid", 1, "b1", built_at=NOW, launched_at=NOW)
 RUNNING = report_power(GuestPower.RUNNING, wanted_on=False)
 
 

@@ -10,7 +10,7 @@ from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.storage.order_book import MAX_TOMBSTONES, open_order_book
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
-RECORD = OrderRecord(5, 2, 3, "b1", built_at=THEN, launched_at=None, off=True)
+RECORD = OrderRecord(5, 2, "uid", 3, "b1", built_at=THEN, launched_at=None, off=True)
 
 
 async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_freezing_ends_belief_in_all_writers_so_far(tmp_path: Path) -> Non
 async def test_only_the_newest_tombstones_stay(tmp_path: Path) -> None:
     book = open_order_book(tmp_path)
     await book.put("living", RECORD)
-    tombstone = OrderRecord(1, 1, 1, "b1", destroyed=True)
+    tombstone = OrderRecord(1, 1, "uid", 1, "b1", destroyed=True)
     for number in range(MAX_TOMBSTONES + 2):
         book._records[f"dead-{number}"] = tombstone
 
