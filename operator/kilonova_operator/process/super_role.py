@@ -22,6 +22,7 @@ from kilonova_operator.services.crds import CrdCheck
 from kilonova_operator.services.guards import NamespaceGuard
 from kilonova_operator.services.hosts.wiring import HostServices, build_host_services
 from kilonova_operator.services.networks.wiring import build_network_controllers
+from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_sweep import StoreSweep
 from kilonova_operator.services.store_watch import StoreWatch
 from kilonova_operator.settings import API_DATABASE
@@ -115,6 +116,14 @@ class SuperRole:
             term=context.leadership.term,
             informers=context.informers,
             freeze=context.freeze,
+            silent_hosts=SilentHosts(
+                kube=context.kube,
+                hosts=context.informers.compute_hosts,
+                freeze=context.freeze,
+                feeds=context.feeds,
+                clock=context.clock,
+                note_problem=self.health.note,
+            ),
             reload_hosts=self._reload_hosts,
             on_lifted=self._look_at_everything,
             clock=context.clock,

@@ -110,7 +110,8 @@ class CellReconciler:
         # The API database's freeze holds every cell.
         for frozen in self.freeze.all:
             if frozen.database == name or frozen.database not in self.stores.cells:
-                return frozen.reason, frozen.message
+                awaited = self.freeze.awaited_by(name)
+                return frozen.reason, f"{frozen.message} {awaited}".rstrip()
         return None
 
     def _count(self, name: str) -> CellCounts:

@@ -29,6 +29,7 @@ class Freeze:
     """Which databases are frozen, as far as this process knows."""
 
     _frozen: dict[str, Frozen] = field(default_factory=dict)
+    _awaited: dict[str, str] = field(default_factory=dict)
 
     @property
     def frozen(self) -> bool:
@@ -52,6 +53,17 @@ class Freeze:
     def lift(self, database: str) -> None:
         """Note that a database goes on."""
         self._frozen.pop(database, None)
+
+    def note_awaited(self, texts: Mapping[str, str]) -> frozenset[str]:
+        """Note by cell whom the sweep waits for; return the cells with news."""
+        cells = texts.keys() | self._awaited.keys()
+        news = {c for c in cells if texts.get(c) != self._awaited.get(c)}
+        self._awaited = dict(texts)
+        return frozenset(news)
+
+    def awaited_by(self, cell: str) -> str:
+        """Say whom the sweep waits for in a cell; empty if for nobody."""
+        return self._awaited.get(cell, "")
 
 
 async def note_frozen(freeze: Freeze, stores: Mapping[str, EpochStore]) -> None:

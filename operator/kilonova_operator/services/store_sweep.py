@@ -4,7 +4,7 @@ The objects and the hosts are the witnesses. Every Instance says who holds what
 on which host; what it says is put back into the API database, the higher
 placement generation winning and a tombstone standing. Hosts report what runs
 there and nobody knows: it counts as used. Only when every host was heard, or is
-down for good, is the freeze lifted.
+down for good, or a person says so, is the freeze lifted.
 """
 
 import logging
@@ -25,6 +25,7 @@ from kilonova_operator.domain.refusals import DatabaseUnavailable, HostUnmapped
 from kilonova_operator.domain.scheduling.request import build_amounts
 from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
 from kilonova_operator.services.informers import Informers
+from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_freeze import Freeze, Frozen
 from kilonova_operator.services.stores import ApiStore, EpochStore
 from kilonova_operator.settings import API_DATABASE
@@ -45,6 +46,7 @@ class StoreSweep:
     term: Callable[[str], Term]
     informers: Informers
     freeze: Freeze
+    silent_hosts: SilentHosts
     reload_hosts: Callable[[], Awaitable[None]]
     on_lifted: Callable[[], Awaitable[None]]
     clock: Clock
@@ -100,13 +102,9 @@ class StoreSweep:
     async def _wait_for_hosts(self, began_at: float) -> None:
         while True:
             settled = self.clock.boottime() - began_at >= self.settle_seconds
-            if settled and not self._unheard_hosts():
+            if settled and not await self.silent_hosts.find_awaited():
                 return
             await self.clock.sleep(LOOK_SECONDS)
-
-    def _unheard_hosts(self) -> list[str]:
-        hosts = self.informers.compute_hosts.items().items()
-        return [key.name for key, host in hosts if host.status.state == "Unknown"]
 
     async def _lift(self, frozen: Frozen) -> None:
         await self.stores[frozen.database].unfreeze(self.term(frozen.database))

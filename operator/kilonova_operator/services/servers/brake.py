@@ -87,7 +87,7 @@ class DeletionBrake:
     async def _is_released(self, deleted_at: datetime | None) -> bool:
         cell = await self.kube.find(Cell.resource(), None, self.cell)
         annotations = (cell or {}).get("metadata", {}).get("annotations") or {}
-        until = _parse_time(annotations.get(RELEASE_DELETIONS_ANNOTATION, ""))
+        until = parse_time(annotations.get(RELEASE_DELETIONS_ANNOTATION, ""))
         return deleted_at is not None and until is not None and deleted_at <= until
 
     async def _is_exempt(self, namespace: str) -> bool:
@@ -96,7 +96,8 @@ class DeletionBrake:
         return str(annotations.get(DELETION_BRAKE_ANNOTATION, "")).lower() == "off"
 
 
-def _parse_time(text: str) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
+    """Read an annotation's time, UTC where it names no zone; None if it is none."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
