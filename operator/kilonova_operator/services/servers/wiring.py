@@ -12,9 +12,7 @@ from kilonova_operator.domain.servers.waiting import Patience
 from kilonova_operator.roles import SUPER, cell_role
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
-from kilonova_operator.services.informers import (
-    BY_SERVER_UID,
-)
+from kilonova_operator.services.informers import BY_CELL, BY_SERVER_UID
 from kilonova_operator.services.servers.adopt import Adopter
 from kilonova_operator.services.servers.brake import DeletionBrake
 from kilonova_operator.services.servers.cell_reconciler import CellReconciler
@@ -195,7 +193,7 @@ def _build_cell(
             cell=cell,
             clock=context.clock,
             now=now,
-            count_guests=lambda: len(context.informers.instances),
+            count_guests=_count_guests(context, cell),
         ),
         held=held,
         status=status,
@@ -267,6 +265,12 @@ def _index_by_key(context: ProcessContext) -> Callable[[Key], Iterable[Instance]
         lambda i: (Key(i.spec.server.namespace, i.spec.server.name),),
     )
     return lambda key: informer.by_index(BY_SERVER_KEY, key)
+
+
+def _count_guests(context: ProcessContext, cell: str) -> Callable[[], int]:
+    informer = context.informers.instances
+    informer.add_index(BY_CELL, lambda instance: (instance.spec.cell,))
+    return lambda: len(informer.by_index(BY_CELL, cell))
 
 
 def _server_uids(context: ProcessContext) -> Callable[[], frozenset[str]]:

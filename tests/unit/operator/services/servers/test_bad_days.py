@@ -12,6 +12,7 @@ from kilonova_operator.services.servers.brake import (
     RELEASE_DELETIONS_ANNOTATION,
 )
 from kilonova_operator.services.store_freeze import Frozen
+from support.instances import make_instance
 from support.lab_checks import check_nothing_is_left, check_one_guest
 from support.server_lab import ServerLab
 from support.servers import NAMESPACE as SHOP
@@ -365,6 +366,21 @@ async def test_an_unusual_number_of_deletions_waits_for_a_person() -> None:
     await lab.run(seconds=700)
     check_nothing_is_left(lab)
     assert not cell_is_braked(lab)
+
+
+async def test_guests_of_another_cell_do_not_loosen_the_brake() -> None:
+    lab = ServerLab()
+    keys = [await running(lab, f"web-{n}") for n in range(8)]
+    lab.silent_hosts.add("elsewhere")
+    for _ in range(100):
+        lab.cluster.put(
+            Instance.resource(), make_instance(host="elsewhere", cell="cell2")
+        )
+    await lab.clock.advance(3600)
+    for key in keys:
+        lab.delete_server(key)
+    await lab.run(seconds=60)
+    assert len(lab.domains) == 3
 
 
 def cell_is_braked(lab: ServerLab) -> bool:
