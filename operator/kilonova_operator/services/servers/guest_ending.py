@@ -31,6 +31,7 @@ from kilonova_operator.services.servers.cell_status import CellStatus
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.guest_proof import GuestProof
 from kilonova_operator.services.servers.held_deletions import HeldDeletions
+from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.link import Link
 from kilonova_operator.services.servers.orders import OrderWriter
 from kilonova_operator.services.stores import ApiStore, CellStore
@@ -52,6 +53,7 @@ class GuestEnding:
     orders: OrderWriter
     link: Link
     proof: GuestProof
+    hosts: HostDirectory
     brake: DeletionBrake
     held: HeldDeletions
     status: CellStatus
@@ -108,35 +110,56 @@ class GuestEnding:
             if not await self.brake.lets(ending.instance, deleted_at=deleted_at):
                 held.append(ending)
                 continue
-            await self.orders.end(ending)
+            await self._order(facts, ending)
             self.brake.count(ending.instance)
         return held
+
+    async def _order(self, facts: GuestFacts, ending: Ending) -> None:
+        if facts.mapping and ending.instance.spec.host == facts.mapping.host:
+            await self.orders.end_last(ending, server=facts.server)
+        else:
+            await self.orders.end(ending)
 
     async def _conclude(
         self, key: Key, facts: GuestFacts, mapping: InstanceMapping
     ) -> None:
         booking = await self.store.find_instance(mapping.instance_uuid)
         if not is_proven_gone(booking, mapping):
-            spec = _last_order(booking)
-            since = booking.booked_at if booking and spec else None
-            host = mapping.host or ""
-            if not await self.proof.is_gone(host, mapping.instance_uuid, since=since):
-                await self._doubt(facts, mapping, spec)
+            if not await self._is_gone(booking, mapping):
+                await self._doubt(facts, mapping, booking)
                 return
             await self._book_gone(facts, mapping, booking)
             self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
         self._ended.setdefault(key, set()).add(mapping.instance_uuid)
 
+    async def _is_gone(self, booking: Booking | None, mapping: InstanceMapping) -> bool:
+        """Tell whether the guest is gone, and not just its Instance.
+
+        Only its agent proves that, by its answer to an order to end. A guest
+        that was never ordered on its host needs no proof.
+        """
+        host = mapping.host or ""
+        order = _find_order(booking, mapping)
+        if booking is None or order is None:
+            return await self.proof.is_gone(host, mapping.instance_uuid, since=None)
+        if order.destroy is None or not self.hosts.answers(host):
+            return False
+        return await self.proof.is_gone(
+            host, mapping.instance_uuid, since=booking.booked_at
+        )
+
     async def _doubt(
-        self, facts: GuestFacts, mapping: InstanceMapping, spec: InstanceSpec | None
+        self, facts: GuestFacts, mapping: InstanceMapping, booking: Booking | None
     ) -> None:
         """Give the order to end again, unless it only is not in our copy yet."""
-        namespace_and_name = await self.link.find_unseen(mapping)
-        if namespace_and_name is not None or spec is None:
+        spec = _find_order(booking, mapping)
+        if spec is None or await self.link.find_unseen(mapping) is not None:
+            return
+        if not self.hosts.answers(spec.host) and self._is_recent(booking, spec):
             return
         logger.warning(
-            "Instance %s went with its namespace or kind, not by its agent: "
-            "the order to end is given again",
+            "Instance %s went, but not by its agent's answer to an order to end: "
+            "the order is given again",
             mapping.instance_uuid,
         )
         destroy = DestroyOrder(
@@ -149,6 +172,16 @@ class GuestEnding:
             destroy=destroy,
         )
         await self.link.repeat_end(facts, mapping, repeated)
+
+    def _is_recent(self, booking: Booking | None, spec: InstanceSpec) -> bool:
+        """Tell whether the order to end was given a moment ago.
+
+        An agent whose host counts as silent may answer all the same; it is not
+        to be asked as fast as it answers.
+        """
+        if booking is None or booking.booked_at is None or spec.destroy is None:
+            return False
+        return self.now() - booking.booked_at < timedelta(seconds=_HELD_SECONDS)
 
     async def _book_gone(
         self, facts: GuestFacts, mapping: InstanceMapping, booking: Booking | None
@@ -189,7 +222,12 @@ def _deleted_at(facts: GuestFacts) -> datetime | None:
     return facts.server.metadata.deletion_timestamp if facts.server else None
 
 
-def _last_order(booking: Booking | None) -> InstanceSpec | None:
+def _find_order(
+    booking: Booking | None, mapping: InstanceMapping
+) -> InstanceSpec | None:
+    """Return the last order to the host that the row names; None: there was none."""
     if booking is None or booking.instance_spec is None:
+        return None
+    if booking.host != mapping.host:
         return None
     return InstanceSpec.model_validate(booking.instance_spec)

@@ -51,6 +51,11 @@ class HostDirectory:
         found = self.index.find(Key("", host))
         return found is None or found.status.state == "Down"
 
+    def answers(self, host: str) -> bool:
+        """Tell whether the host's heartbeat is heard."""
+        found = self.index.find(Key("", host))
+        return found is not None and found.status.state == "Up"
+
     def is_down(self, host: str) -> bool:
         """Tell whether the host's heartbeat is not heard any more."""
         found = self.index.find(Key("", host))

@@ -75,9 +75,7 @@ class Link:
         self, facts: GuestFacts, mapping: InstanceMapping, spec: InstanceSpec
     ) -> None:
         """Give an order to end once more: its Instance went without proof."""
-        await self.orders.create(
-            mapping.instance_uuid, spec, server=facts.server, action=None
-        )
+        await self.orders.repeat_end(mapping.instance_uuid, spec, server=facts.server)
 
     async def find_unseen(self, mapping: InstanceMapping) -> Instance | None:
         """Look where the informer may lag: what exists is never made anew."""

@@ -75,8 +75,8 @@ class OrderWriter:
         )
         return self.instances.note(written)
 
-    async def end(self, ending: Ending) -> None:
-        """Order a guest's destruction; its Instance may be gone meanwhile."""
+    async def end(self, ending: Ending) -> Instance | None:
+        """Order a guest's destruction; None: its Instance is gone meanwhile."""
         self.duty.check_changes()
         meta = ending.instance.metadata
         order = DestroyOrder(
@@ -95,8 +95,35 @@ class OrderWriter:
             )
         except NotFound:
             self.instances.forget(Key.of(meta.namespace, meta.name))
-            return
+            return None
+        return self.instances.note(written)
+
+    async def end_last(self, ending: Ending, *, server: Server | None) -> None:
+        """Order the destruction of a guest's last placement, then book that.
+
+        After the write, not before: a booked order to end says that the host's
+        agent was told, so that the Instance's absence means its answer.
+        """
+        given_at = self.now()
+        told = await self.end(ending)
+        if told is not None:
+            await self._book(
+                told.metadata.name, told.spec, server=server, given_at=given_at
+            )
+
+    async def repeat_end(
+        self, name: str, spec: InstanceSpec, *, server: Server | None
+    ) -> None:
+        """Give an order to end to a host that has lost it, then book it."""
+        self.duty.check_changes()
+        given_at = self.now()
+        written = await self.kube.apply_new(
+            Instance.resource(),
+            _body(name, spec),
+            field_manager=cell_field_manager(self.cell),
+        )
         self.instances.note(written)
+        await self._book(name, spec, server=server, given_at=given_at)
 
     async def withdraw(self, instance: Instance) -> None:
         """Take an Instance away without an order: its guest goes on."""
@@ -153,7 +180,8 @@ class OrderWriter:
         spec: InstanceSpec,
         *,
         server: Server | None,
-        action: Action | None,
+        action: Action | None = None,
+        given_at: datetime | None = None,
     ) -> None:
         booked = None if server else await self.store.find_instance(name)
         identity = spec.server
@@ -172,7 +200,7 @@ class OrderWriter:
                     else (booked.server_spec if booked else {})
                 ),
                 state=ORDERED,
-                booked_at=self.now(),
+                booked_at=given_at or self.now(),
             ),
             action=action,
         )

@@ -188,6 +188,7 @@ def _build_cell(
         orders=orders,
         link=link,
         proof=GuestProof(context.kube, CrdHealth(context.kube)),
+        hosts=hosts,
         brake=DeletionBrake(
             kube=context.kube,
             cell=cell,

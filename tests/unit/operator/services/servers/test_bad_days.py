@@ -183,6 +183,42 @@ async def test_an_order_to_end_that_went_with_its_namespace_is_given_again() -> 
     check_nothing_is_left(lab)
 
 
+def lose_instance(lab: ServerLab) -> None:
+    """A careless hand deletes a guest's Instance; no agent was asked."""
+    (instance,) = lab.instances()
+    namespace = instance.metadata.namespace or ""
+    lab.cluster.vanish("Instance", Key(namespace, instance.metadata.name))
+
+
+async def test_a_guest_whose_instance_a_hand_deleted_is_destroyed_not_leaked() -> None:
+    lab = ServerLab()
+    key = await running(lab)
+    lab.operator.alive = False
+    lose_instance(lab)
+    lab.delete_server(key)
+    lab.restart_operator()
+    await lab.run(seconds=700)
+    check_nothing_is_left(lab)
+
+
+async def test_an_order_to_end_that_a_hand_took_from_a_host_away_is_kept() -> None:
+    lab = ServerLab()
+    key = await running(lab)
+    host = host_of(lab, key)
+    lab.set_host_state(host, "Down")
+    lab.delete_server(key)
+    await lab.run(seconds=20)
+    lose_instance(lab)
+    await lab.run(seconds=120)
+    (instance,) = lab.instances()
+    assert instance.spec.destroy is not None, "ordered again for the host's return"
+    assert len(lab.api.claims) == 1
+    assert list(lab.domains.values()) == [True]
+    lab.set_host_state(host, "Up")
+    await lab.run(seconds=700)
+    check_nothing_is_left(lab)
+
+
 async def test_an_object_that_vanished_without_us_destroys_nothing() -> None:
     lab = ServerLab()
     key = await running(lab)
