@@ -89,7 +89,10 @@ class InstanceFeed:
         """Keep the highest version in the host's memory, now and then."""
         while True:
             await self._clock.sleep(_NOTE_VERSION_SECONDS)
-            await self._orders.note_version(self._informer.highest_version)
+            try:
+                await self._orders.note_version(self._informer.highest_version)
+            except OSError as error:  # of a full disk; guests need the agent still
+                log.warning("the store's version is not written down: %s", error)
 
     def _freeze(self, seen: int, got: int) -> None:
         log.error("the store went back from %d to %d: orders freeze", seen, got)

@@ -5,6 +5,7 @@ the agent and reboots of the host do not begin them anew; the time a host was
 off is not counted.
 """
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import orjson
 
 from kilonova_agent.storage.durable import write_durably
 from kilonova_api.kube.clock import Clock
+
+log = logging.getLogger(__name__)
 
 
 class AgeBook:
@@ -32,8 +35,14 @@ class AgeBook:
             name: before[name] + passed if name in before else 0.0 for name in names
         }
         if self._ages or before:
-            write_durably(self._path, orjson.dumps(self._ages))
+            self._write()
         return dict(self._ages)
+
+    def _write(self) -> None:
+        try:
+            write_durably(self._path, orjson.dumps(self._ages))
+        except OSError as error:  # what is old must still go from a full disk
+            log.warning("ages are not written down: %s", error)
 
 
 def _read(path: Path) -> dict[str, float]:

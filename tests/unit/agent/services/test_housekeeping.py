@@ -1,5 +1,7 @@
 """What is taken away, and when nothing is."""
 
+import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
+from kilonova_agent.storage import ages
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.images.cache import ImageCache
 from kilonova_api.instance import Instance
@@ -105,6 +108,21 @@ async def test_a_full_disk_empties_the_bin_earlier(tmp_path: Path) -> None:
     house = House(tmp_path, min_free_percent=100)
     house.store.bin(UUID)
     await house.keeping.sweep()
+    assert house.store.list_binned() == []
+
+
+async def test_a_disk_so_full_that_no_age_can_be_written_is_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path, min_free_percent=100)
+    house.store.bin(UUID)
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(ages, "write_durably", fail)
+    await house.keeping.sweep()
+
     assert house.store.list_binned() == []
 
 
