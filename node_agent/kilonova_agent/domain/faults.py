@@ -13,6 +13,7 @@ A fault's class name is also the reason of the condition and of
     │   ├── ImageRejected     the file is not what it says, or may do harm
     │   └── ImageTooLarge     the file or its disk is bigger than allowed
     ├── DiskFull              this host has no room
+    ├── StorageFailed         this host's file system or its programs fail
     ├── BridgeNotFound        this host has no such bridge
     ├── NetworkUnavailable    this host cannot make the network
     ├── GuestRejected         libvirt refused the guest
@@ -74,6 +75,12 @@ class ImageTooLarge(ImageFault):
 
 class DiskFull(GuestFault):
     """The host's file system for guests has no room."""
+
+    retryable: ClassVar[bool] = True
+
+
+class StorageFailed(GuestFault):
+    """The host cannot make or keep the guest's files."""
 
     retryable: ClassVar[bool] = True
 

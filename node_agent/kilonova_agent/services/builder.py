@@ -28,6 +28,7 @@ from kilonova_agent.storage.durable import write_durably
 from kilonova_agent.storage.guest_files import GuestFiles, GuestStore
 from kilonova_agent.storage.images.cache import CachedImage, ImageCache
 from kilonova_agent.storage.order_book import OrderBook
+from kilonova_agent.storage.storage_faults import telling_faults
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
@@ -111,7 +112,8 @@ class Builder:
             user_data=user_data,
             random_seed=secrets.token_bytes(RANDOM_SEED_BYTES),
         )
-        await asyncio.to_thread(_write_config_drive, files, content)
+        with telling_faults("making the guest's config drive"):
+            await asyncio.to_thread(_write_config_drive, files, content)
 
     def _now(self) -> datetime:
         return self.clock.utcnow().replace(microsecond=0)

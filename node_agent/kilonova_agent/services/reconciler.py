@@ -165,6 +165,11 @@ class Reconciler:
         except GuestIsNewer as newer:
             await self._hold(seen, Hold("OrderFromThePast", str(newer)))
             return
+        except GuestFault as fault:
+            # The order stands, and no other host can carry it out.
+            await self._hold(seen, Hold(fault.reason, fault.message))
+            self._around.look_again(uuid, FAULT_RETRY_SECONDS)
+            return
         log.info("%s: destroyed on order", seen.wanted.key)
         self.forget(uuid)
         self._pacer.forget(uuid)

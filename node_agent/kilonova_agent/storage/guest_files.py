@@ -29,6 +29,7 @@ from kilonova_agent.storage.durable import (
 )
 from kilonova_agent.storage.images import qemu_img
 from kilonova_agent.storage.images.cache import CachedImage
+from kilonova_agent.storage.storage_faults import telling_faults
 from kilonova_api.flavor import FlavorSize
 
 _GIB = 1024**3
@@ -104,8 +105,15 @@ class GuestStore:
         """Build the disks that are missing; the root disk comes last.
 
         Raises:
-            DiskFull: there is no room.
+            ImageUnavailable: the image is not there any more.
+            DiskFull, StorageFailed: this host cannot make them.
         """
+        with telling_faults("making the guest's disks"):
+            await self._build_disks(files, image, flavor)
+
+    async def _build_disks(
+        self, files: GuestFiles, image: CachedImage, flavor: FlavorSize
+    ) -> None:
         await asyncio.to_thread(_prepare, files, image.name)
         if flavor.ephemeral_gib and not files.ephemeral.exists():
             temporary = _temporary(files.ephemeral)
@@ -125,12 +133,19 @@ class GuestStore:
             await asyncio.to_thread(link_once, temporary, files.root)
 
     def bin(self, uuid: str) -> None:
-        """Move a guest's files to the bin; what never became a disk just goes."""
+        """Move a guest's files to the bin; what never became a disk just goes.
+
+        Raises:
+            DiskFull, StorageFailed: this host cannot move them.
+        """
         folder = self.of(uuid).folder
-        if not folder.exists():
-            return
+        if folder.exists():
+            with telling_faults("moving the guest's files to the bin"):
+                self._bin_folder(folder)
+
+    def _bin_folder(self, folder: Path) -> None:
         if GuestFiles(folder).root.exists():
-            folder.rename(self._bin / f"{uuid}.{token_hex(4)}")
+            folder.rename(self._bin / f"{folder.name}.{token_hex(4)}")
             sync_directory(self._bin)
         else:
             shutil.rmtree(folder)

@@ -17,6 +17,7 @@ import orjson
 
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.storage.durable import write_durably
+from kilonova_agent.storage.storage_faults import telling_faults
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +61,20 @@ class OrderBook:
         return self._records.get(uuid)
 
     async def put(self, uuid: str, record: OrderRecord) -> None:
-        """Remember a guest's orders."""
-        if self._records.get(uuid) == record:
+        """Remember a guest's orders.
+
+        Raises:
+            DiskFull, StorageFailed: they are not on disk; put them again.
+        """
+        is_written = self._written == self._changes
+        if is_written and self._records.get(uuid) == record:
             return
         # Moved to the end, so that the oldest tombstones come first.
         self._records.pop(uuid, None)
         self._records[uuid] = record
         self._drop_old_tombstones()
-        await self._write()
+        with telling_faults("writing down the guest's orders"):
+            await self._write()
 
     async def note_version(self, version: int) -> None:
         """Remember how far the API server's store had come."""

@@ -22,11 +22,7 @@ from typing import Literal
 
 import orjson
 
-from kilonova_agent.domain.faults import (
-    ChecksumMismatch,
-    GuestFault,
-    ImageUnavailable,
-)
+from kilonova_agent.domain.faults import ChecksumMismatch, GuestFault
 from kilonova_agent.storage.durable import sync_directory, write_durably
 from kilonova_agent.storage.images import qemu_img
 from kilonova_agent.storage.images.download import Download, note_path
@@ -36,6 +32,7 @@ from kilonova_agent.storage.images.image_file import (
     FileEnds,
     check_file,
 )
+from kilonova_agent.storage.storage_faults import build_storage_fault
 from kilonova_api.image import ImageFile
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
@@ -44,7 +41,7 @@ log = logging.getLogger(__name__)
 
 PARALLEL_DOWNLOADS = 3
 _HASH_CHUNK_BYTES = 4 * 1024 * 1024
-# A server that is away may be back soon; a file that is wrong stays wrong for long.
+# A server or a host may be well again soon; a file that is wrong stays wrong for long.
 _UNAVAILABLE_PAUSES = Backoff(first_seconds=15.0, most_seconds=300.0)
 _WRONG_PAUSES = Backoff(first_seconds=120.0, most_seconds=1800.0)
 
@@ -184,7 +181,7 @@ class ImageCache:
         except GuestFault as fault:
             self._note_failure(name, fault)
         except OSError as error:
-            self._note_failure(name, ImageUnavailable(f"the host failed: {error}"))
+            self._note_failure(name, build_storage_fault("keeping the image", error))
         else:
             self._failures.pop(name, None)
         finally:
@@ -231,8 +228,7 @@ class ImageCache:
     def _note_failure(self, name: str, fault: GuestFault) -> None:
         before = self._failures.get(name)
         failures = before.failures + 1 if before else 1
-        away = isinstance(fault, ImageUnavailable)
-        pauses = _UNAVAILABLE_PAUSES if away else _WRONG_PAUSES
+        pauses = _UNAVAILABLE_PAUSES if fault.retryable else _WRONG_PAUSES
         pause = pauses.delay(failures, self._random)
         log.warning("image %s: %s: %s", name, fault.reason, fault.message)
         self._failures[name] = _Failure(fault, failures, self._clock.boottime() + pause)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
-from kilonova_agent.domain.faults import DiskFull, ImageRejected
+from kilonova_agent.domain.faults import ImageRejected, ImageUnavailable
+from kilonova_agent.storage.storage_faults import ProgramFailed
 
 # As Nova's limits for the same program (oslo.concurrency prlimit).
 ADDRESS_SPACE_BYTES = 1024**3
@@ -26,10 +28,6 @@ class ImageInfo:
     virtual_bytes: int
 
 
-class QemuImgFailed(Exception):
-    """qemu-img ended with an error, or did not end."""
-
-
 async def read_info(path: Path, declared: Literal["qcow2", "raw"]) -> ImageInfo:
     """Let qemu-img read the file in its declared format, and judge the answer.
 
@@ -39,7 +37,7 @@ async def read_info(path: Path, declared: Literal["qcow2", "raw"]) -> ImageInfo:
     try:
         output = await run("info", "-f", declared, "--output=json", str(path))
         info: dict[str, Any] = orjson.loads(output)
-    except (QemuImgFailed, ValueError) as error:
+    except (ProgramFailed, ValueError) as error:
         raise ImageRejected(f"the image cannot be read as {declared}: {error}") from (
             error
         )
@@ -68,15 +66,32 @@ def _check_info(info: dict[str, Any], declared: str) -> None:
 async def create_overlay(
     path: Path, *, base: Path, base_format: str, virtual_bytes: int
 ) -> None:
-    """Make a qcow2 over a read-only base, whose format is told and not guessed."""
-    await create(
-        *("-f", "qcow2", "-b", str(base), "-F", base_format),
-        *(str(path), str(virtual_bytes)),
-    )
+    """Make a qcow2 over a read-only base, whose format is told and not guessed.
+
+    Raises:
+        ImageUnavailable: the base is not there.
+        ProgramFailed: qemu-img failed, or took too long.
+    """
+    try:
+        await create(
+            *("-f", "qcow2", "-b", str(base), "-F", base_format),
+            *(str(path), str(virtual_bytes)),
+        )
+    except ProgramFailed as error:
+        if await asyncio.to_thread(base.exists):
+            raise
+        raise ImageUnavailable(
+            "the image was taken away on this host while a disk was made of it; it is "
+            "downloaded again"
+        ) from error
 
 
 async def create_empty(path: Path, *, virtual_bytes: int) -> None:
-    """Make an empty qcow2."""
+    """Make an empty qcow2.
+
+    Raises:
+        ProgramFailed: qemu-img failed, or took too long.
+    """
     await create("-f", "qcow2", str(path), str(virtual_bytes))
 
 
@@ -84,19 +99,16 @@ async def create(*arguments: str) -> None:
     """Run ``qemu-img create``.
 
     Raises:
-        DiskFull: it failed, for which a sound base leaves no other reason.
+        ProgramFailed: it failed, or took too long.
     """
-    try:
-        await run("create", "-q", *arguments)
-    except QemuImgFailed as error:
-        raise DiskFull(f"a disk cannot be made on this host: {error}") from error
+    await run("create", "-q", *arguments)
 
 
 async def run(*arguments: str) -> bytes:
     """Run qemu-img within its limits and give its output.
 
     Raises:
-        QemuImgFailed: it failed, or took too long.
+        ProgramFailed: it failed, or took too long.
     """
     limits = (f"--as={ADDRESS_SPACE_BYTES}", f"--cpu={CPU_SECONDS}", "--core=0")
     return await run_program("prlimit", *limits, "--", "qemu-img", *arguments)
@@ -106,26 +118,27 @@ async def run_program(*command: str) -> bytes:
     """Run a program to its end; it does not outlive this call.
 
     Raises:
-        QemuImgFailed: it failed, or took too long.
+        ProgramFailed: it failed, or took too long.
     """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"LC_ALL": "C"},  # its errors are read
     )
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             output, errors = await process.communicate()
     except TimeoutError:
-        raise QemuImgFailed(f"{command[0]} took longer than it may") from None
+        raise ProgramFailed(f"{command[0]} took longer than it may") from None
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
     if process.returncode:
-        raise QemuImgFailed(_describe(errors, command, process.returncode))
+        raise ProgramFailed(_describe(errors, command, process.returncode))
     return output
 
 

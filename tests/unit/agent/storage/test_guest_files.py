@@ -1,12 +1,23 @@
 """Guests' files: built once, never overwritten, binned whole."""
 
+import errno
+import os
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from kilonova_agent.domain.faults import (
+    DiskFull,
+    GuestFault,
+    ImageUnavailable,
+    StorageFailed,
+)
+from kilonova_agent.storage import guest_files
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.images.cache import CachedImage
 from kilonova_api.flavor import FlavorSize
@@ -108,6 +119,95 @@ async def test_a_kill_in_the_middle_leaves_nothing_that_counts(
     await store.build_disks(files, image, flavor())
 
     assert sorted(p.name for p in files.folder.iterdir()) == ["disk.qcow2", "image"]
+
+
+def put_program(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, name: str, says: str
+) -> None:
+    """Put a program before the real one that says something and fails."""
+    folder.mkdir()
+    program = folder / name
+    program.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def fail_with(number: int) -> Callable[..., None]:
+    """Build a call that fails as the system's do."""
+
+    def fail(*_arguments: object, **_more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("name", ["mkswap", "prlimit"])
+@pytest.mark.parametrize(
+    ("says", "fault"),
+    [("write error: No space left on device", DiskFull), ("Killed", StorageFailed)],
+)
+async def test_a_program_that_fails_is_the_guests_fault(
+    tmp_path: Path,
+    image: CachedImage,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    says: str,
+    fault: type[GuestFault],
+) -> None:
+    store = GuestStore(tmp_path)
+    put_program(tmp_path / "programs", monkeypatch, name=name, says=says)
+
+    with pytest.raises(fault, match=says):
+        await store.build_disks(store.of(UUID), image, flavor(swapMiB=8))
+
+    assert not store.of(UUID).root.exists()
+
+
+@pytest.mark.parametrize("call", ["write_durably", "link_once", "_make_sparse"])
+@pytest.mark.parametrize(
+    ("number", "fault"),
+    [
+        (errno.ENOSPC, DiskFull),
+        (errno.EDQUOT, DiskFull),
+        (errno.EROFS, StorageFailed),
+        (errno.EIO, StorageFailed),
+    ],
+)
+async def test_a_file_system_that_fails_is_the_guests_fault(
+    tmp_path: Path,
+    image: CachedImage,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    number: int,
+    fault: type[GuestFault],
+) -> None:
+    store = GuestStore(tmp_path)
+    monkeypatch.setattr(guest_files, call, fail_with(number))
+
+    with pytest.raises(fault, match=os.strerror(number)):
+        await store.build_disks(store.of(UUID), image, flavor(swapMiB=8))
+
+
+async def test_an_image_that_is_gone_is_no_full_disk(
+    tmp_path: Path, image: CachedImage
+) -> None:
+    store = GuestStore(tmp_path)
+    gone = replace(image, path=tmp_path / "gone.qcow2")
+
+    with pytest.raises(ImageUnavailable, match="downloaded again"):
+        await store.build_disks(store.of(UUID), gone, flavor())
+
+
+def test_a_bin_that_takes_nothing_is_the_guests_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = GuestStore(tmp_path)
+    store.of(UUID).folder.mkdir()
+    store.of(UUID).root.touch()
+    monkeypatch.setattr(guest_files, "sync_directory", fail_with(errno.EIO))
+
+    with pytest.raises(StorageFailed):
+        store.bin(UUID)
 
 
 async def test_binned_disks_still_name_their_image(

@@ -1,12 +1,16 @@
 """The host's memory on disk."""
 
 import asyncio
+import errno
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from kilonova_agent.domain.faults import DiskFull
 from kilonova_agent.domain.orders import OrderRecord
+from kilonova_agent.storage import order_book
 from kilonova_agent.storage.order_book import MAX_TOMBSTONES, open_order_book
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,6 +36,23 @@ async def test_puts_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
 
     again = open_order_book(tmp_path)
     assert all(again.find(str(n)) == RECORD for n in range(30))
+
+
+async def test_what_could_not_be_written_is_written_when_it_is_put_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = open_order_book(tmp_path)
+
+    def fail(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(order_book, "write_durably", fail)
+        with pytest.raises(DiskFull, match="orders"):
+            await book.put("a", RECORD)
+    await book.put("a", RECORD)
+
+    assert open_order_book(tmp_path).find("a") == RECORD
 
 
 @pytest.mark.parametrize(
