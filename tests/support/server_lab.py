@@ -354,6 +354,12 @@ class ServerLab:
             f"{self.errors[-5:]}"
         )
 
+    async def step(self) -> bool:
+        """Do the next thing that can be done; False: there is none."""
+        if not self.operator.controllers:
+            self.restart_operator()
+        return await self._step()
+
     async def _step(self) -> bool:
         try:
             return await self.operator.step() or await self._step_agent()

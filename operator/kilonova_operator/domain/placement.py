@@ -45,7 +45,8 @@ class NicClaim:
 class DecisionRecord:
     """A scheduling decision as it is kept: the last three of each Server.
 
-    ``record`` is ``Server.status.scheduling`` in its wire form.
+    ``record`` is ``Server.status.scheduling`` in its wire form, or the problem
+    that stood in the way (domain.servers.obstacles).
     """
 
     outcome: str

@@ -8,11 +8,12 @@ from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
-from kilonova_operator.domain.placement import InstanceMapping
+from kilonova_operator.domain.placement import DecisionRecord, InstanceMapping
 from kilonova_operator.domain.refusals import PlacementFrozen
 from kilonova_operator.domain.servers.faults import FaultOutcome, decide_fault
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.guest_step import GuestFate, is_ahead
+from kilonova_operator.domain.servers.obstacles import find_obstacle
 from kilonova_operator.domain.servers.past import build_from_the_past
 from kilonova_operator.domain.servers.super_step import (
     ServerFacts,
@@ -141,8 +142,13 @@ class CellReconciler:
             return RetryAfter(_ASK_AGAIN_SECONDS)
         if server is None:
             return None
-        if await self._is_moving(mapping, current):
-            return RetryAfter(_ASK_AGAIN_SECONDS)
+        if _may_move(mapping, current):
+            decision = await self._find_last_decision(mapping)
+            obstacle = find_obstacle(decision)
+            if obstacle is not None:
+                await self.status.show_problem(server, obstacle)
+            if decision is None or decision.outcome != MAX_RETRIES_EXCEEDED:
+                return RetryAfter(_ASK_AGAIN_SECONDS)
         await self.status.mirror(server, mapping, current)
         return None
 
@@ -155,20 +161,11 @@ class CellReconciler:
         suspended = facts.server is not None and facts.server.spec.suspend
         return suspended and facts.current is None
 
-    async def _is_moving(self, mapping: InstanceMapping, current: Instance) -> bool:
-        """Tell whether super is about to give a failed build another host."""
-        fault = current.status.fault
-        if fault is None or current.status.state != "ERROR":
-            return False
-        outcome = decide_fault(
-            fault,
-            attempts=mapping.attempt,
-            built=current.status.built_at is not None,
-        )
-        if outcome is FaultOutcome.ERROR:
-            return False
+    async def _find_last_decision(
+        self, mapping: InstanceMapping
+    ) -> DecisionRecord | None:
         decisions = await self.api.list_decisions(mapping.server.uid)
-        return not decisions or decisions[0].outcome != MAX_RETRIES_EXCEEDED
+        return decisions[0] if decisions else None
 
     async def _tell_the_past(self, facts: GuestFacts) -> None:
         server = facts.server
@@ -181,3 +178,14 @@ class CellReconciler:
             await self.status.write(
                 server, build_from_the_past(past, now=self.status.now())
             )
+
+
+def _may_move(mapping: InstanceMapping, current: Instance) -> bool:
+    """Tell whether a failed build may still be given another host."""
+    fault = current.status.fault
+    if fault is None or current.status.state != "ERROR":
+        return False
+    outcome = decide_fault(
+        fault, attempts=mapping.attempt, built=current.status.built_at is not None
+    )
+    return outcome is FaultOutcome.RESCHEDULE

@@ -29,6 +29,7 @@ from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.scheduling.request import BuildRequest, build_amounts
 from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
 from kilonova_operator.domain.servers.instance_spec import MIN_AGENT_VERSION
+from kilonova_operator.domain.servers.obstacles import build_obstacle
 from kilonova_operator.domain.servers.references import (
     Problem,
     References,
@@ -93,18 +94,30 @@ class Placer:
                 raise
             return await self._refuse(server, found, refused)
 
-    async def reschedule(self, server: Server, mapping: InstanceMapping) -> bool:
+    async def reschedule(
+        self, server: Server, mapping: InstanceMapping
+    ) -> RetryAfter | None:
         """Claim another host of the same cell for a build that failed.
 
-        False: there is none. The old host keeps its claim until it has proven
+        None: there is none. The old host keeps its claim until it has proven
         the failed guest gone.
         """
-        self.duty.check_changes()
-        found = await self.references.read(server)
-        if find_problem(server, found) is not None or found.flavor is None:
-            return False
         key = Key.of(server.metadata.namespace, server.metadata.name)
+        self.duty.check_changes()
+        self.waiting.for_references(key, list_references(server))
+        found = await self.references.read(server)
+        problem = find_problem(server, found)
+        if problem is not None:
+            return await self._note_obstacle(server, problem)
         self.waiting.for_capacity(key)
+        try:
+            return await self._move(server, found, mapping)
+        except (UnsupportedExtraSpec, ClaimRefused) as refused:
+            return await self._note_obstacle(server, _build_refusal(refused))
+
+    async def _move(
+        self, server: Server, found: References, mapping: InstanceMapping
+    ) -> RetryAfter | None:
         tried = (*mapping.tried_hosts, mapping.host or "")
         request = _build_request(found, ignored=tried, cell=mapping.cell)
         decision = await self.ranking.select(request)
@@ -113,15 +126,30 @@ class Placer:
         )
         if claim is None:
             record = decision.build_record(attempts=mapping.attempt).wire()
-            await self.api.record_decision(
-                self.duty.term(),
-                server.metadata.uid,
-                DecisionRecord(MAX_RETRIES_EXCEEDED, record),
+            await self._note_decision(
+                server, DecisionRecord(MAX_RETRIES_EXCEEDED, record)
             )
-            return False
-        self.waiting.forget(key)
+            return None
+        self.waiting.forget(Key.of(server.metadata.namespace, server.metadata.name))
         await self._show_placement(server, claim, found, decision)
-        return True
+        return RetryAfter(0)
+
+    async def _note_obstacle(self, server: Server, problem: Problem) -> RetryAfter:
+        """Let the cell say why a failed build stays where it is."""
+        await self._note_decision(server, build_obstacle(problem))
+        return RetryAfter(_RETRY_SECONDS)
+
+    async def _note_decision(self, server: Server, decision: DecisionRecord) -> None:
+        """Record a decision that differs from the last one."""
+        uid = server.metadata.uid
+        known = next(iter(await self.api.list_decisions(uid)), None)
+        if known is not None and (known.outcome, dict(known.record)) == (
+            decision.outcome,
+            dict(decision.record),
+        ):
+            return
+        self.duty.check()
+        await self.api.record_decision(self.duty.term(), uid, decision)
 
     async def show(self, server: Server) -> RetryAfter | None:
         """Show in status what was claimed before: this process or another died."""
@@ -242,9 +270,7 @@ class Placer:
     async def _refuse(
         self, server: Server, found: References, refused: KilonovaError
     ) -> RetryAfter | None:
-        return await self._show_problem(
-            server, Problem(refused.reason, str(refused), waits=refused.retryable)
-        )
+        return await self._show_problem(server, _build_refusal(refused))
 
     async def _show_problem(
         self, server: Server, problem: Problem
@@ -259,6 +285,10 @@ class Placer:
         """Come back when the grace time ends, and now and then after it."""
         left = seconds_left(server, self.now(), grace_seconds)
         return RetryAfter(min(left, _RETRY_SECONDS) if left > 0 else _RETRY_SECONDS)
+
+
+def _build_refusal(refused: KilonovaError) -> Problem:
+    return Problem(refused.reason, str(refused), waits=refused.retryable)
 
 
 def _build_request(

@@ -175,11 +175,14 @@ class SuperReconciler:
             await self.api.note_object_generation(
                 self.duty.term(), server.metadata.uid, generation
             )
+        again = None
         if self._wants_other_host(server, mapping):
-            if await self.placer.reschedule(server, mapping):
-                return RetryAfter(0)
+            again = await self.placer.reschedule(server, mapping)
+            if again is not None and again.seconds == 0:
+                return again
             self.statuses.hand_over(server, mapping.cell)
-        return await self.concluder.release_former(mapping)
+        # Sooner than what is waited for, if any.
+        return await self.concluder.release_former(mapping) or again
 
     def _wants_other_host(self, server: Server, mapping: InstanceMapping) -> bool:
         if server.spec.suspend:

@@ -8,6 +8,7 @@ from kilonova_api.flavor import Flavor
 from kilonova_api.image import Image
 from kilonova_api.kube.resources import SECRET, Key
 from kilonova_api.network import Network
+from kilonova_api.server import Fault
 from support.server_lab import ServerLab
 from support.servers import (
     NAMESPACE,
@@ -89,6 +90,75 @@ async def test_what_is_missing_is_waited_for_then_told_then_heals(
     await lab.run(seconds=31)
     assert why(lab, key) == (None, None, None)
     assert list(lab.domains.values()) == [True]
+
+
+def odd_flavor(lab: ServerLab) -> None:
+    odd = flavor_manifest(extraSpecs={"hw:cpu_polcy": "dedicated"})
+    lab.cluster.put(Flavor.resource(), odd)
+
+
+LOST = [
+    pytest.param(
+        "FlavorNotFound",
+        lambda lab: lab.cluster.vanish("Flavor", Key("", "m1.tiny")),
+        lambda lab: lab.cluster.put(Flavor.resource(), flavor_manifest()),
+        id="flavor",
+    ),
+    pytest.param(
+        "ImageNotFound",
+        lambda lab: lab.cluster.vanish("Image", Key(NAMESPACE, "tiny")),
+        lambda lab: lab.cluster.put(Image.resource(), image_manifest()),
+        id="image",
+    ),
+    pytest.param(
+        "NetworkNotFound",
+        lambda lab: lab.cluster.vanish("Network", Key(NAMESPACE, "private")),
+        lambda lab: lab.cluster.put(
+            Network.resource(), network_manifest() | {"status": network_status()}
+        ),
+        id="network",
+    ),
+    pytest.param(
+        "SecretNotFound",
+        lambda lab: lab.cluster.vanish("Secret", Key(NAMESPACE, "s")),
+        lambda lab: lab.cluster.put(SECRET, secret(k="aGk=")),
+        id="secret",
+    ),
+    pytest.param(
+        "UnsupportedExtraSpec",
+        odd_flavor,
+        lambda lab: lab.cluster.put(Flavor.resource(), flavor_manifest(extraSpecs={})),
+        id="extra spec",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "lose", "heal"), LOST)
+async def test_a_failed_build_whose_reference_went_says_so_and_heals(
+    reason: str, lose: Any, heal: Any
+) -> None:
+    lab = ServerLab()
+    lab.cluster.put(SECRET, secret(k="aGk="))
+    lab.fault = lambda _: Fault(reason="DiskFull", message="full", retryable=True)
+    key = lab.create_server(userDataRef=SECRET_REF)
+    while not lab.instances():
+        await lab.step()
+    lose(lab)
+    await lab.run(seconds=70)
+    assert why(lab, key) == (None, reason, reason)
+    assert lab.server(key).status.placement_generation == 1
+    uid = lab.server(key).metadata.uid
+    decisions = list(lab.api.decisions[uid])
+    writes = len(lab.cluster.writes)
+    await lab.run(seconds=300)
+    assert len(lab.cluster.writes) == writes, "waiting costs no write"
+    assert lab.api.decisions[uid] == decisions, "nor a row"
+    lab.fault = lambda _: None
+    heal(lab)
+    await lab.run(seconds=40)
+    assert why(lab, key) == (None, None, None)
+    assert list(lab.domains.values()) == [True]
+    assert len(lab.api.claims) == 1
 
 
 @pytest.mark.parametrize(
