@@ -60,15 +60,22 @@ class Builder:
         """
         uuid, spec = wanted.metadata.name, wanted.spec
         image = self.images.get(spec.image, waiter=uuid)
-        _check_size(image, spec.flavor.root_gib)
+        # Nothing is awaited before: an image that nobody holds may be removed.
+        with self.images.pinned(image.name):
+            _check_size(image, spec.flavor.root_gib)
+            return await self._build_disks_on(image, wanted, record)
+
+    async def _build_disks_on(
+        self, image: CachedImage, wanted: Instance, record: OrderRecord
+    ) -> OrderRecord:
+        uuid, spec = wanted.metadata.name, wanted.spec
         files = self.store.of(uuid)
         before = self.orders.find(uuid)
         if before is None or before.destroyed or before.build_id != spec.build_id:
             # What may lie there is of another build; a person may want it back.
             await asyncio.to_thread(self.store.bin, uuid)
         await self.orders.put(uuid, record)
-        with self.images.pinned(image.name):
-            await self.store.build_disks(files, image, spec.flavor)
+        await self.store.build_disks(files, image, spec.flavor)
         built = replace(record, built_at=self._now())
         await self.orders.put(uuid, built)
         return built

@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -76,24 +77,29 @@ class Housekeeping:
         instances = self._list_instances()
         if instances is None:
             return
-        await asyncio.to_thread(self._sweep_files)
+        for name, age in (await asyncio.to_thread(self._sweep_files)).items():
+            log.info("image %s is removed: unused for %.0f s", name, age)
+            await self._images.remove(name, is_used=partial(self._is_used, name))
         needed = {nic.network_id for i in instances for nic in i.spec.networks}
         for name in await self._driver.remove_unused_networks(needed):
             log.info("network %s is removed: no guest uses it", name)
 
-    def _sweep_files(self) -> None:
+    def _sweep_files(self) -> dict[str, float]:
+        """Empty the bin; give the old images and their ages."""
         bin_ages = self._bin_ages.sweep(self._store.list_binned())
         used = self._store.list_used_images()
         removable = [] if used is None else self._images.list_removable()
         unused = [name for name in removable if name not in (used or ())]
         image_ages = self._image_ages.sweep(unused)
         if not self._may_age_out():
-            return
+            return {}
         self._empty_bin(bin_ages)
-        for name, age in image_ages.items():
-            if age >= self._limits.image_unused_seconds:
-                log.info("image %s is removed: unused for %.0f s", name, age)
-                self._images.remove(name)
+        limit = self._limits.image_unused_seconds
+        return {name: age for name, age in image_ages.items() if age >= limit}
+
+    def _is_used(self, name: str) -> bool:
+        used = self._store.list_used_images()
+        return used is None or name in used
 
     def _empty_bin(self, ages: dict[str, float]) -> None:
         for entry, age in sorted(ages.items(), key=lambda item: -item[1]):

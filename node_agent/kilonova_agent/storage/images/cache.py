@@ -92,6 +92,7 @@ class ImageCache:
         self._download = download
         self._clock = clock
         self._random = random
+        # Downloads and removals: until they land nobody is given the image.
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._waiters: dict[str, set[str]] = {}
         self._on_done: Callable[[str], None] = lambda _: None
@@ -112,17 +113,16 @@ class ImageCache:
             ImageFailed: the last attempt failed, and the next is not due yet.
         """
         name = image_name(image)
-        cached = self._find(name, image)
-        if cached is not None:
-            return cached
-        failure = self._failures.get(name)
-        if failure is not None and name not in self._flights:
-            left = failure.retry_at - self._clock.boottime()
-            if left > 0:
-                raise ImageFailed(failure.fault, left)
-        self._waiters.setdefault(name, set()).add(waiter)
         if name not in self._flights:
+            cached = self._find(name, image)
+            if cached is not None:
+                return cached
+            failure = self._failures.get(name)
+            left = failure.retry_at - self._clock.boottime() if failure else 0.0
+            if failure is not None and left > 0:
+                raise ImageFailed(failure.fault, left)
             self._flights[name] = asyncio.create_task(self._fetch(name, image))
+        self._waiters.setdefault(name, set()).add(waiter)
         raise ImageDownloading(name)
 
     @contextlib.contextmanager
@@ -145,14 +145,17 @@ class ImageCache:
         }
         return sorted(names - busy)
 
-    def remove(self, name: str) -> None:
-        """Remove an image and what is left of its downloads."""
+    async def remove(self, name: str, *, is_used: Callable[[], bool]) -> None:
+        """Remove an image and what is left of its downloads, unless it is needed.
+
+        is_used: asked in a thread, when no build can begin with the image any
+            more: a disk that was made until then is seen.
+        """
         if name in self._flights or name in self._pins:
             return
-        part = self._folder / f"{name}.part"
-        for path in (self._folder / name, part, note_path(part), self._info_path(name)):
-            path.unlink(missing_ok=True)
-        self._failures.pop(name, None)
+        flight = asyncio.create_task(self._remove(name, is_used))
+        self._flights[name] = flight
+        await flight
 
     async def close(self) -> None:
         """End all downloads; what they have so far stays."""
@@ -185,9 +188,26 @@ class ImageCache:
         else:
             self._failures.pop(name, None)
         finally:
-            del self._flights[name]
-            for waiter in self._waiters.pop(name, ()):
-                self._on_done(waiter)
+            self._land(name)
+
+    async def _remove(self, name: str, is_used: Callable[[], bool]) -> None:
+        try:
+            if not await asyncio.to_thread(is_used):
+                await asyncio.to_thread(self._unlink, name)
+                self._failures.pop(name, None)
+        finally:
+            self._land(name)
+
+    def _unlink(self, name: str) -> None:
+        part = self._folder / f"{name}.part"
+        for path in (self._folder / name, part, note_path(part), self._info_path(name)):
+            path.unlink(missing_ok=True)
+
+    def _land(self, name: str) -> None:
+        """End a flight; whoever waited for it asks again."""
+        del self._flights[name]
+        for waiter in self._waiters.pop(name, ()):
+            self._on_done(waiter)
 
     async def _fetch_and_check(self, name: str, image: ImageFile) -> None:
         part = self._folder / f"{name}.part"

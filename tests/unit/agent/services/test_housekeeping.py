@@ -1,7 +1,10 @@
 """What is taken away, and when nothing is."""
 
+import asyncio
 import errno
 import os
+import subprocess
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +13,16 @@ from typing import Any
 
 import pytest
 
+from kilonova_agent.domain.orders import OrderRecord, begin
+from kilonova_agent.services.builder import Builder
 from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
 from kilonova_agent.storage import ages
 from kilonova_agent.storage.guest_files import GuestStore
-from kilonova_agent.storage.images.cache import ImageCache
+from kilonova_agent.storage.images.cache import (
+    ImageCache,
+    ImageDownloading,
+    image_name,
+)
 from kilonova_api.instance import Instance
 from support.clock import FakeClock
 from support.instances import make_instance, make_nic_body
@@ -69,6 +78,15 @@ class House:
             clock=self.clock,
             random=Random(1),
         )
+
+    def add_image(self, wanted: Instance) -> Path:
+        """Add the image that an order names, used by nobody."""
+        path = self.state_dir / "images" / image_name(wanted.spec.image)
+        subprocess.run(
+            ["qemu-img", "create", "-q", "-f", "qcow2", str(path), "1M"], check=True
+        )
+        path.with_name(f"{path.name}.json").write_text('{"virtualBytes": 1048576}')
+        return path
 
     async def sweep_for(self, seconds: float) -> None:
         await self.keeping.sweep()
@@ -171,3 +189,70 @@ async def test_an_image_of_unknown_use_stops_removals(house: House) -> None:
     await house.sweep_for(30 * DAY)
 
     assert house.image_names() == {"used.raw", "unused.raw"}
+
+
+async def test_an_image_that_a_guest_took_since_the_last_look_stays(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = house.store.of(UUID).image_note
+    list_removable = house.images.list_removable
+
+    def build_meanwhile() -> list[str]:
+        note.write_text("unused.raw")
+        return list_removable()
+
+    await house.keeping.sweep()
+    await house.clock.advance(30 * DAY)
+    monkeypatch.setattr(house.images, "list_removable", build_meanwhile)
+    await house.keeping.sweep()
+
+    assert "unused.raw" in house.image_names()
+
+
+async def test_an_image_is_kept_from_the_moment_a_build_was_given_it(
+    house: House,
+) -> None:
+    wanted = Instance.model_validate(make_instance())
+    image = house.add_image(wanted)
+
+    class Orders:
+        """Takes its time: long enough for images to grow old."""
+
+        def find(self, _uuid: str) -> None:
+            return None
+
+        async def put(self, _uuid: str, _record: OrderRecord) -> None:
+            await house.sweep_for(30 * DAY)
+
+    orders: Any = Orders()
+    nothing: Any = None
+    builder = Builder(nothing, nothing, orders, house.store, house.images, house.clock)
+
+    await builder.build_disks(wanted, begin(wanted.spec))
+
+    assert image.exists()
+    assert house.store.of(wanted.metadata.name).root.exists()
+
+
+async def test_an_image_that_is_being_removed_is_given_to_nobody(house: House) -> None:
+    wanted = Instance.model_validate(make_instance())
+    image = house.add_image(wanted)
+    called: list[str] = []
+    house.images.on_done(called.append)
+    asked, answered = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def is_used() -> bool:
+        loop.call_soon_threadsafe(asked.set)
+        return not answered.wait(10)
+
+    removal = asyncio.create_task(house.images.remove(image.name, is_used=is_used))
+    await asked.wait()
+    with pytest.raises(ImageDownloading):
+        house.images.get(wanted.spec.image, waiter=UUID)
+    assert called == []
+    answered.set()
+    await removal
+
+    assert not image.exists()
+    assert called == [UUID]
