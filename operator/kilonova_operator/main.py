@@ -1,12 +1,16 @@
 """``kilonova-operator``: reads the settings, connects, runs until told to stop."""
 
+import argparse
 import asyncio
 import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
+from kubernetes.aio.config.config_exception import ConfigException
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from kilonova_api.kube.client import KubeClient
 from kilonova_api.kube.clock import SystemClock
@@ -28,8 +32,9 @@ EXIT_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the operator; the exit code tells an order (0) from a failure."""
+    _build_parser().parse_args(arguments)
     try:
         settings = Settings()
     except ValidationError as error:
@@ -43,12 +48,42 @@ def main() -> None:
     os._exit(code)
 
 
+def _build_parser() -> argparse.ArgumentParser:
+    fields = Settings.model_fields.items()
+    variables = "\n".join(
+        f"  KILONOVA_{name.upper()}  (default: {_describe_default(field)})"
+        for name, field in fields
+    )
+    return argparse.ArgumentParser(
+        prog="kilonova-operator",
+        description="Conducts Kilonova's Servers, hosts, cells and networks. It takes "
+        "no arguments; environment variables set it.",
+        epilog=f"environment variables:\n{variables}\n\nOutside a pod set "
+        "KILONOVA_KUBECONFIG.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _describe_default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is None or value == ():
+        return "none"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 async def _run(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    connection = await _connect(settings)
+    try:
+        connection = await _connect(settings)
+    except (ConfigException, OSError) as error:
+        logger.error(  # noqa: TRY400 - the text says it all
+            "no API server to connect to: %s. Outside a pod set KILONOVA_KUBECONFIG",
+            error,
+        )
+        return EXIT_FAILED
     async with KubeClient(connection, user_agent="kilonova-operator") as kube:
         parts = Parts(
             kube=kube,

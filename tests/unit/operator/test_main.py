@@ -1,0 +1,35 @@
+"""kilonova-operator where there is no cluster."""
+
+import asyncio
+
+import pytest
+
+from kilonova_operator.main import EXIT_FAILED, _run, main
+from kilonova_operator.settings import Settings
+
+
+def test_help_names_every_setting_and_needs_no_cluster(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    for name in Settings.model_fields:
+        assert f"KILONOVA_{name.upper()} " in said
+
+
+def test_an_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--kubeconfig", "x"])
+    assert ended.value.code == 2
+    assert "--kubeconfig" in capsys.readouterr().err
+
+
+def test_outside_a_cluster_it_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert asyncio.run(_run(Settings())) == EXIT_FAILED
+    assert "KILONOVA_KUBECONFIG" in caplog.text
