@@ -11,9 +11,10 @@ Calls run in a bounded pool of threads. While nothing is open they fail at once.
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
+from threading import Thread
 from typing import TypeVar
 
 import libvirt
@@ -39,6 +40,7 @@ _RECONNECT = Backoff(first_seconds=0.25, most_seconds=15.0)
 class _Open:
     connection: libvirt.virConnect
     events: int
+    closed: asyncio.Event
 
 
 class LibvirtConnection:
@@ -50,7 +52,6 @@ class LibvirtConnection:
         self._random = random
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
         self._open: _Open | None = None
-        self._closed = asyncio.Event()
         self._on_domain: Callable[[str], None] = lambda _: None
         self._on_open: Callable[[], None] = lambda: None
 
@@ -73,7 +74,7 @@ class LibvirtConnection:
         try:
             while True:
                 try:
-                    await self._connect()
+                    opened = await self._connect()
                 except (libvirt.libvirtError, TimeoutError) as error:
                     failures += 1
                     log.warning("libvirt at %s is unavailable: %s", self.uri, error)
@@ -81,7 +82,7 @@ class LibvirtConnection:
                     continue
                 failures = 0
                 self._on_open()
-                await self._closed.wait()
+                await opened.closed.wait()
                 log.warning("the connection to libvirt at %s is lost", self.uri)
                 self._drop()
         finally:
@@ -110,7 +111,7 @@ class LibvirtConnection:
                     self._pool, function, opened.connection
                 )
         except TimeoutError:
-            self._closed.set()
+            opened.closed.set()  # a newer connection is not to blame
             raise DriverUnavailable(
                 f"libvirt at {self.uri} gave no answer for {timeout_seconds:.0f} s"
             ) from None
@@ -119,13 +120,16 @@ class LibvirtConnection:
                 raise DriverUnavailable(f"libvirt at {self.uri}: {error}") from error
             raise
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> _Open:
         loop = asyncio.get_running_loop()
-        self._closed = closed = asyncio.Event()
-        async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
-            self._open = await loop.run_in_executor(
-                self._pool, self._open_blocking, loop, closed
-            )
+        opening = self._pool.submit(self._open_blocking, loop, asyncio.Event())
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
+                self._open = await asyncio.wrap_future(opening)
+        except BaseException:
+            opening.add_done_callback(_close_late)
+            raise
+        return self._open
 
     def _open_blocking(
         self, loop: asyncio.AbstractEventLoop, closed: asyncio.Event
@@ -146,7 +150,7 @@ class LibvirtConnection:
         events = connection.domainEventRegisterAny(
             None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, on_lifecycle, None
         )
-        return _Open(connection, events)
+        return _Open(connection, events, closed)
 
     def _drop(self) -> None:
         """Forget the connection; close it aside, since closing can block."""
@@ -170,6 +174,12 @@ def _close(opened: _Open) -> None:
         opened.connection.close()
     except libvirt.libvirtError as error:
         log.debug("closing a connection to libvirt: %s", error)
+
+
+def _close_late(opening: Future[_Open]) -> None:
+    """Close what nobody waits for any more, aside, since closing can block."""
+    if not opening.cancelled() and opening.exception() is None:
+        Thread(target=_close, args=(opening.result(),), daemon=True).start()
 
 
 def _is_connection_error(error: libvirt.libvirtError) -> bool:

@@ -1,0 +1,94 @@
+"""The connection to a real libvirtd, when answers come late."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+
+import libvirt
+import pytest
+
+from kilonova_agent.drivers.base import DriverUnavailable
+from kilonova_agent.drivers.libvirt import connection as module
+from kilonova_agent.drivers.libvirt.connection import LibvirtConnection
+from kilonova_api.kube.clock import SystemClock
+from support.libvirt_host import LibvirtHost
+
+from .conftest import until
+
+
+@contextlib.asynccontextmanager
+async def running(host: LibvirtHost) -> AsyncIterator[LibvirtConnection]:
+    """Run a connection to a host until the body ends."""
+    connection = LibvirtConnection(host.uri, clock=SystemClock(), random=Random(1))
+    task = asyncio.create_task(connection.run())
+    try:
+        yield connection
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def count_sockets() -> int:
+    """Count this process's open sockets; each connection holds one."""
+    count = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            count += str(entry.readlink()).startswith("socket:")
+    return count
+
+
+async def test_a_connection_that_opens_too_late_is_closed(
+    own_host: LibvirtHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "OPEN_TIMEOUT_SECONDS", 1.0)
+    opened: list[int] = []
+    open_really = libvirt.open
+
+    def note_open(uri: str) -> libvirt.virConnect:
+        opened.append(1)
+        return open_really(uri)
+
+    monkeypatch.setattr(libvirt, "open", note_open)
+    before = count_sockets()
+    os.kill(own_host.libvirtd_pid, signal.SIGSTOP)
+    try:
+        async with running(own_host) as connection:
+            await until(lambda: len(opened) > 1)
+            os.kill(own_host.libvirtd_pid, signal.SIGCONT)
+            await until(lambda: connection.available)
+            await until(lambda: count_sockets() == before + 1, 10.0)
+    finally:
+        os.kill(own_host.libvirtd_pid, signal.SIGCONT)
+    await until(lambda: count_sockets() == before, 10.0)
+
+
+async def test_a_late_timeout_of_an_old_connection_leaves_the_new_one(
+    host: LibvirtHost,
+) -> None:
+    release = threading.Event()
+
+    def hang(_connection: libvirt.virConnect) -> None:
+        release.wait(30)
+
+    opens: list[int] = []
+    async with running(host) as connection:
+        connection.listen(on_domain=lambda _: None, on_open=lambda: opens.append(1))
+        await until(lambda: len(opens) == 1)
+        late = asyncio.create_task(connection.call(hang, timeout_seconds=3.0))
+        with pytest.raises(DriverUnavailable):
+            await connection.call(hang, timeout_seconds=0.1)
+        await until(lambda: len(opens) == 2)
+
+        with pytest.raises(DriverUnavailable):
+            await late
+        release.set()
+
+        # The loop has had its turns: a dropped connection would be opened anew.
+        assert await connection.call(lambda c: c.isAlive()) == 1
+        with pytest.raises(TimeoutError):
+            await until(lambda: len(opens) > 2, 2.0)
