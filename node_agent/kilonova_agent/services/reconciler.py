@@ -108,6 +108,14 @@ class Reconciler:
 
     async def reconcile(self, uuid: str) -> None:
         """Look at one guest and do the next step."""
+        try:
+            await self._look(uuid)
+        finally:
+            # It may have vanished meanwhile, and what was noted since stays for ever.
+            if self._around.find_instance(uuid) is None:
+                self.forget(uuid)
+
+    async def _look(self, uuid: str) -> None:
         wanted = self._around.find_instance(uuid)
         standing = self._around.find_standing()
         # What is not there orders nothing, and neither does a host unknown yet.
