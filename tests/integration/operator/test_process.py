@@ -13,6 +13,7 @@ import pytest
 from kilonova_api.kube.errors import StoreWentBack
 from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, LEASE
 from kilonova_lab.controlplane import ControlPlane
+from kilonova_operator.services.store_freeze import WENT_BACK
 from support.made_up_hosts import clear_hosts, find_host, make_node
 from support.operator_program import OperatorProgram, operator_program
 from support.operator_run import (
@@ -255,10 +256,13 @@ async def test_a_store_that_went_back_ends_the_process_and_the_next_is_frozen(
     assert isinstance(operator.task.exception(), StoreWentBack)
     sync_databases(own_lab.build_settings())
     after = await own_lab.lead(
-        "operator-1", sweep_settle_seconds=0.1, host_down_seconds=5
+        "operator-1", sweep_settle_seconds=5, host_down_seconds=5
     )
     context = after.process._context
     assert context is not None
+    assert [frozen.reason for frozen in context.freeze.all] == [WENT_BACK]
+    frozen_by = (await context.stores.api.read_epoch()).frozen_reason
+    assert frozen_by == WENT_BACK, "the flag outlives the process"
     await until(
         lambda: not context.freeze.frozen, "the sweep lifts it", timeout_seconds=60
     )
