@@ -12,6 +12,8 @@ CREATE = "create"
 DELETE = "delete"
 START = "start"
 STOP = "stop"
+END_FORMER = "end-former"
+"""An order to end a former placement, given again."""
 
 _NAMESPACE = UUID("b6a3d2f0-4a58-4b46-8d70-7f6a3f0c9a11")
 _FAULT_CODE = 500
@@ -20,6 +22,7 @@ _EVENTS = {
     DELETE: "compute_terminate_instance",
     START: "compute_start_instance",
     STOP: "compute_stop_instance",
+    END_FORMER: "compute_terminate_former_instance",
 }
 _MOST_CHARACTERS = 255
 

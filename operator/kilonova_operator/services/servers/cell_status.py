@@ -101,20 +101,18 @@ class CellStatus:
             ),
         )
 
-    async def show_deleting(self, facts: GuestFacts) -> None:
+    async def show_deleting(self, server: Server, hosts: Sequence[str]) -> None:
         """Show a deletion that takes its time, and whom it waits for."""
-        if facts.server is None:
-            return
-        hosts = ", ".join(i.spec.host for i in facts.instances)
         await self.write(
-            facts.server,
+            server,
             build_notice(
-                facts.server,
+                server,
                 Verdict(
                     "Ready",
                     "False",
                     "Deleting",
-                    f"The guest is being destroyed; host {hosts} has not said so yet.",
+                    f"The guest is being destroyed; host {', '.join(hosts)} has not "
+                    "said so yet.",
                 ),
                 now=self.now(),
                 task="deleting",

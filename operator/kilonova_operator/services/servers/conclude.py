@@ -16,7 +16,11 @@ from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import CELL0, SERVER_FINALIZER
 from kilonova_api.server import Server
-from kilonova_operator.domain.placement import InstanceMapping, Released
+from kilonova_operator.domain.placement import (
+    HeldClaim,
+    InstanceMapping,
+    Released,
+)
 from kilonova_operator.domain.servers.guest_end import is_proven_gone
 from kilonova_operator.domain.servers.server_ref import build_server_ref
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
@@ -24,6 +28,7 @@ from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.former_ends import find_end_given_at
 from kilonova_operator.services.servers.guest_proof import GuestProof
 from kilonova_operator.services.servers.hosts import HostDirectory, HostRanking
 from kilonova_operator.services.servers.instance_view import InstanceView
@@ -97,8 +102,10 @@ class Concluder:
             if held.placement_generation < mapping.placement_generation
         ]
         for held in left:
-            if await self._is_gone(mapping, held.host):
+            if await self._is_gone(mapping, held):
                 await self._give_back(mapping, held.placement_generation)
+        if left:
+            self._wake_cell(mapping)
         return RetryAfter(_ASK_AGAIN_SECONDS) if left else None
 
     async def let_go(self, server: Server) -> None:
@@ -139,7 +146,7 @@ class Concluder:
             gone = (
                 await self._cell_says_gone(mapping)
                 if newest
-                else await self._is_gone(mapping, claim.host)
+                else await self._is_gone(mapping, claim)
             )
             if gone:
                 released = await self._give_back(mapping, claim.placement_generation)
@@ -153,10 +160,12 @@ class Concluder:
         booking = await cell.find_instance(mapping.instance_uuid)
         return is_proven_gone(booking, mapping)
 
-    async def _is_gone(self, mapping: InstanceMapping, host: str) -> bool:
-        return await self.proof.is_gone(
-            host, mapping.instance_uuid, since=mapping.created_at
-        )
+    async def _is_gone(self, mapping: InstanceMapping, held: HeldClaim) -> bool:
+        cell = self.cells.get(mapping.cell)
+        if cell is None:
+            return False
+        since = await find_end_given_at(cell, mapping, held)
+        return await self.proof.is_gone(held.host, mapping.instance_uuid, since=since)
 
     async def _give_back(self, mapping: InstanceMapping, generation: int) -> Released:
         released = await self.api.release(

@@ -29,6 +29,7 @@ from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.brake import DeletionBrake
 from kilonova_operator.services.servers.cell_status import CellStatus
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.former_ends import FormerEnds
 from kilonova_operator.services.servers.guest_proof import GuestProof
 from kilonova_operator.services.servers.held_deletions import HeldDeletions
 from kilonova_operator.services.servers.hosts import HostDirectory
@@ -51,6 +52,7 @@ class GuestEnding:
     store: CellStore
     duty: Duty
     orders: OrderWriter
+    former: FormerEnds
     link: Link
     proof: GuestProof
     hosts: HostDirectory
@@ -78,13 +80,17 @@ class GuestEnding:
             return None
         if mapping.cell != facts.cell:
             return None
+        await self.former.repeat_lost(facts, mapping)
         await self._conclude(key, facts, mapping)
-        return None
+        # Until super has released everything, a former host's claim included.
+        return await self._show_long_deletion(facts)
 
     async def order_former(self, facts: GuestFacts) -> None:
         """End Instances of placements that a newer one on another host replaced."""
         for ending in plan_endings(facts.fate, facts.mapping, facts.instances):
             await self.orders.end(ending)
+        if facts.mapping is not None:
+            await self.former.repeat_lost(facts, facts.mapping)
 
     async def forget_ended(self, key: Key) -> None:
         """Forget guests of a key that super has released meanwhile."""
@@ -209,12 +215,15 @@ class GuestEnding:
 
     async def _show_long_deletion(self, facts: GuestFacts) -> RetryAfter | None:
         since = _deleted_at(facts)
-        if since is None:
+        if facts.server is None or since is None:
             return None
         left = since + timedelta(seconds=_LONG_SECONDS) - self.now()
         if left > timedelta():
             return RetryAfter(left.total_seconds())
-        await self.status.show_deleting(facts)
+        held = await self.api.list_claims(facts.server_uid)
+        hosts = {claim.host for claim in held}
+        hosts |= {instance.spec.host for instance in facts.instances}
+        await self.status.show_deleting(facts.server, sorted(hosts))
         return None
 
 

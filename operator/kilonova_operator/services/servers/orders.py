@@ -111,18 +111,22 @@ class OrderWriter:
                 told.metadata.name, told.spec, server=server, given_at=given_at
             )
 
-    async def repeat_end(
-        self, name: str, spec: InstanceSpec, *, server: Server | None
-    ) -> None:
-        """Give an order to end to a host that has lost it, then book it."""
+    async def give_unbooked(self, name: str, spec: InstanceSpec) -> None:
+        """Give an order for a former placement: the book keeps the newest one's."""
         self.duty.check_changes()
-        given_at = self.now()
         written = await self.kube.apply_new(
             Instance.resource(),
             _body(name, spec),
             field_manager=cell_field_manager(self.cell),
         )
         self.instances.note(written)
+
+    async def repeat_end(
+        self, name: str, spec: InstanceSpec, *, server: Server | None
+    ) -> None:
+        """Give an order to end to a host that has lost it, then book it."""
+        given_at = self.now()
+        await self.give_unbooked(name, spec)
         await self._book(name, spec, server=server, given_at=given_at)
 
     async def withdraw(self, instance: Instance) -> None:

@@ -20,6 +20,7 @@ from kilonova_operator.services.servers.cell_status import CellStatus
 from kilonova_operator.services.servers.conclude import Concluder
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.former_ends import FormerEnds
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.guest_ending import GuestEnding
 from kilonova_operator.services.servers.guest_proof import GuestProof
@@ -181,13 +182,17 @@ def _build_cell(
         patience=_build_patience(context),
         now=now,
     )
+    proof = GuestProof(context.kube, CrdHealth(context.kube))
     ending = GuestEnding(
         api=api,
         store=store,
         duty=duty,
         orders=orders,
+        former=FormerEnds(
+            api=api, store=store, duty=duty, orders=orders, proof=proof, now=now
+        ),
         link=link,
-        proof=GuestProof(context.kube, CrdHealth(context.kube)),
+        proof=proof,
         hosts=hosts,
         brake=DeletionBrake(
             kube=context.kube,
