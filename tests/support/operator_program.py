@@ -14,6 +14,10 @@ import aiohttp
 
 from support.operator_run import ROOT, until
 
+_ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_STAGE_SECONDS = 120
+"""Much: several of these start at once on two cores, and importing takes seconds."""
+
 
 @dataclass
 class OperatorProgram:
@@ -27,12 +31,12 @@ class OperatorProgram:
         """Return what /readyz says that it does; empty while nobody answers."""
         try:
             async with (
-                aiohttp.ClientSession() as session,
+                aiohttp.ClientSession(timeout=_ANSWER_TIMEOUT) as session,
                 session.get(f"http://127.0.0.1:{self.port}/readyz") as answer,
             ):
                 stage: str = (await answer.json())["stage"]
                 return stage
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return ""
 
     async def wait_stage(self, beginning: str) -> None:
@@ -42,7 +46,7 @@ class OperatorProgram:
         await until(
             so,
             lambda: f"stage {beginning!r}; its log:\n{self.log.read_text()}",
-            timeout_seconds=60,
+            timeout_seconds=_STAGE_SECONDS,
         )
 
     async def kill(self) -> None:
