@@ -69,10 +69,10 @@ class NetworkReconciler(Generic[N]):
         network = self.model.model_validate(found)
         if network.metadata.deletion_timestamp is not None:
             return await self._end(network, found)
-        await ensure_finalizer(
+        held = await ensure_finalizer(
             self.kube, self.model.resource(), found, NETWORK_FINALIZER
         )
-        return await self._give(network)
+        return await self._give(self.model.model_validate(held))
 
     async def _give(self, network: N) -> RetryAfter | None:
         try:

@@ -6,8 +6,8 @@ from kilonova_api.kube.resources import Key, KubeObject, Resource
 
 async def ensure_finalizer(
     kube: KubeApi, resource: Resource, obj: KubeObject, finalizer: str
-) -> bool:
-    """Put the finalizer on that very object; False if it was there.
+) -> KubeObject:
+    """Put the finalizer on that very object; return it as it is then.
 
     Raises:
         Invalid: the object changed meanwhile; read it again.
@@ -15,7 +15,7 @@ async def ensure_finalizer(
     """
     metadata = obj["metadata"]
     if finalizer in metadata.get("finalizers", ()):
-        return False
+        return obj
     key = Key.of_object(obj)
     patch = [
         {"op": "test", "path": "/metadata/uid", "value": metadata["uid"]},
@@ -31,5 +31,4 @@ async def ensure_finalizer(
             "value": [*metadata.get("finalizers", ()), finalizer],
         },
     ]
-    await kube.json_patch(resource, key.namespace or None, key.name, patch)
-    return True
+    return await kube.json_patch(resource, key.namespace or None, key.name, patch)
