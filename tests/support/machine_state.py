@@ -34,8 +34,12 @@ def read_machine_state() -> MachineState:
     state["mounts"] = frozenset(
         line.split(" ", 4)[4] for line in _read("/proc/self/mountinfo").splitlines()
     )
+    # Pods' groups come and go in a lab that runs beside; one that is left over is
+    # seen by its node's group, which cannot go before it.
     state["cgroups"] = frozenset(
-        folder for folder, _, _ in os.walk("/sys/fs/cgroup") if "kilonova" in folder
+        folder
+        for folder, _, _ in os.walk("/sys/fs/cgroup")
+        if "kilonova" in folder and "/k8s.io" not in folder
     )
     folders = {str(folder) for folder in _list("/var/lib/kilonova-lab")}
     state["lab folders"] = frozenset(folders - _KEPT)
