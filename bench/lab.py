@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, TypeVar
 
+from kilonova_api.names import ALLOW_DELETE_ANNOTATION
 from kilonova_lab.cluster import DEFAULT_ID, Cluster
 from kilonova_lab.deploy.kubectl import Kubectl
 from kilonova_lab.deploy.quickstart import GuestFile
@@ -71,7 +72,11 @@ class BenchLab:
             {
                 "apiVersion": "v1",
                 "kind": "Namespace",
-                "metadata": {"name": self.namespace},
+                "metadata": {
+                    "name": self.namespace,
+                    # The guard counts its Servers for some minutes after the last.
+                    "annotations": {ALLOW_DELETE_ANNOTATION: self.namespace},
+                },
             },
             _build("Flavor", {"name": FLAVOR}, size),
             _build("Image", meta | {"name": "tiny"}, image),
