@@ -9,13 +9,15 @@ from typing import Any
 
 from bench.audit import count_writes
 from bench.lab import BenchLab, say
+from kilonova_lab.errors import LabError
 from kilonova_lab.node import Node
 
 _SETTLE_SECONDS = 45.0
 """Counts in statuses follow within 30 s; then there is nothing left to write."""
 
 _RSS_OF = (
-    'for p in $(pgrep -f "bin/kilonova-{}"); do '
+    # The brackets keep the pattern from matching this very command line.
+    'for p in $(pgrep -f "bin/[k]ilonova-{}"); do '
     "sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\) kB$/\\1/p' /proc/$p/status; done"
 )
 
@@ -39,6 +41,8 @@ def measure_memory(lab: BenchLab, *, servers: int = 10) -> dict[str, Any]:
     with _at_rest(lab, servers):
         operators = [_read_rss_mb(node, "operator") for node in lab.cluster.nodes]
         agents = [_read_rss_mb(node, "agent") for node in lab.cluster.hypervisors]
+    if not (max(operators) and min(agents)):
+        raise LabError("no process of the operator, or of an agent, was found")
     return {
         "servers": servers,
         "operator_rss_mb": max(operators),
