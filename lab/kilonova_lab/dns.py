@@ -11,6 +11,7 @@ from kilonova_lab.nodefiles import CLUSTER_DOMAIN
 from kilonova_lab.systemimages import DNS_IMAGE
 
 _NAMESPACE = "kube-system"
+_RBAC_GROUP = "rbac.authorization.k8s.io"
 _LABELS = {"k8s-app": "kube-dns"}
 
 # No forward: a name outside the cluster is refused at once instead of becoming
@@ -39,58 +40,67 @@ def build_dns_objects(
         address: the Service's, which every kubelet hands to its pods.
         node: where it runs: not on a hypervisor host, which tests kill.
     """
-    core, apps = (
-        f"/api/v1/namespaces/{_NAMESPACE}",
-        f"/apis/apps/v1/namespaces/{_NAMESPACE}",
-    )
+    core = f"/api/v1/namespaces/{_NAMESPACE}"
+    apps = f"/apis/apps/v1/namespaces/{_NAMESPACE}"
     rbac = "/apis/rbac.authorization.k8s.io/v1"
-    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole"}
-    account = {"kind": "ServiceAccount", "name": "coredns", "namespace": _NAMESPACE}
     return {
         f"{core}/serviceaccounts/coredns": _build("v1", "ServiceAccount", "coredns"),
-        f"{rbac}/clusterroles/system:coredns": {
-            **_build("rbac.authorization.k8s.io/v1", "ClusterRole", "system:coredns"),
-            "rules": [
-                _build_rule("", "endpoints", "services", "pods", "namespaces"),
-                _build_rule("discovery.k8s.io", "endpointslices"),
-            ],
-        },
-        f"{rbac}/clusterrolebindings/system:coredns": {
-            **_build(
-                "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "system:coredns"
-            ),
-            "roleRef": {**role, "name": "system:coredns"},
-            "subjects": [account],
-        },
+        f"{rbac}/clusterroles/system:coredns": _build_role(),
+        f"{rbac}/clusterrolebindings/system:coredns": _build_role_binding(),
         f"{core}/configmaps/coredns": {
             **_build("v1", "ConfigMap", "coredns"),
             "data": {"Corefile": _COREFILE},
         },
-        f"{core}/services/kube-dns": {
-            **_build("v1", "Service", "kube-dns"),
-            "spec": {
-                "clusterIP": str(address),
-                "selector": _LABELS,
-                "ports": [
-                    {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
-                    {
-                        "name": "dns-tcp",
-                        "port": 53,
-                        "protocol": "TCP",
-                        "targetPort": 53,
-                    },
-                ],
-            },
+        f"{core}/services/kube-dns": _build_service(address),
+        f"{apps}/deployments/coredns": _build_deployment(node),
+    }
+
+
+def _build_role() -> Mapping[str, Any]:
+    return {
+        **_build(f"{_RBAC_GROUP}/v1", "ClusterRole", "system:coredns"),
+        "rules": [
+            _build_rule("", "endpoints", "services", "pods", "namespaces"),
+            _build_rule("discovery.k8s.io", "endpointslices"),
+        ],
+    }
+
+
+def _build_role_binding() -> Mapping[str, Any]:
+    return {
+        **_build(f"{_RBAC_GROUP}/v1", "ClusterRoleBinding", "system:coredns"),
+        "roleRef": {
+            "apiGroup": _RBAC_GROUP,
+            "kind": "ClusterRole",
+            "name": "system:coredns",
         },
-        f"{apps}/deployments/coredns": {
-            **_build("apps/v1", "Deployment", "coredns"),
-            "spec": {
-                "replicas": 1,
-                "selector": {"matchLabels": _LABELS},
-                "template": {
-                    "metadata": {"labels": _LABELS},
-                    "spec": _build_pod_spec(node),
-                },
+        "subjects": [
+            {"kind": "ServiceAccount", "name": "coredns", "namespace": _NAMESPACE}
+        ],
+    }
+
+
+def _build_service(address: IPv4Address) -> Mapping[str, Any]:
+    udp = {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53}
+    return {
+        **_build("v1", "Service", "kube-dns"),
+        "spec": {
+            "clusterIP": str(address),
+            "selector": _LABELS,
+            "ports": [udp, {**udp, "name": "dns-tcp", "protocol": "TCP"}],
+        },
+    }
+
+
+def _build_deployment(node: str) -> Mapping[str, Any]:
+    return {
+        **_build("apps/v1", "Deployment", "coredns"),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": _LABELS},
+            "template": {
+                "metadata": {"labels": _LABELS},
+                "spec": _build_pod_spec(node),
             },
         },
     }

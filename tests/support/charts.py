@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
+from kilonova_lab.deploy.kubectl import Outcome
 from kilonova_lab.programs import KUBE, ProgramCache
 from support.crds import REPOSITORY
-from support.kubectl import Cli, Outcome
+from support.kubectl import Cli
 
 CHART = REPOSITORY / "charts" / "kilonova"
 CRD_CHART = REPOSITORY / "charts" / "kilonova-crds"

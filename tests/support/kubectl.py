@@ -2,11 +2,10 @@
 
 import json
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -26,6 +25,7 @@ from kilonova_api.kube.resources import (
     SERVICE_ACCOUNT,
 )
 from kilonova_lab.controlplane import ControlPlane
+from kilonova_lab.deploy.kubectl import Kubectl, Outcome
 
 _TIMEOUT_SECONDS = 120
 _CORE = (NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT, ROLE_BINDING, LEASE, CONFIG_MAP)
@@ -33,26 +33,6 @@ _RESOURCES = {
     resource.kind: resource
     for resource in (*_CORE, *(kind.resource() for kind in KINDS))
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a program answered."""
-
-    command: Sequence[str]
-    returncode: int
-    stdout: str
-    stderr: str
-
-    @property
-    def ok(self) -> bool:
-        return self.returncode == 0
-
-    def __str__(self) -> str:
-        return (
-            f"{' '.join(self.command)}: exit code {self.returncode}\n"
-            f"{self.stdout}{self.stderr}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +61,15 @@ class Cli:
 
     def run(self, *command: str, stdin: str | None = None) -> Outcome:
         """Run a program; whatever it answers is returned."""
-        done = subprocess.run(
-            [str(self.programs / command[0]), *command[1:]],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-            env={
-                "KUBECONFIG": str(self.kubeconfig),
-                "HOME": str(self.kubeconfig.parent),
-                "PATH": "/usr/bin:/bin",
-            },
+        runner = Kubectl(
+            self.kubeconfig, self.programs / "kubectl", self.programs / "helm"
         )
-        return Outcome(command, done.returncode, done.stdout, done.stderr)
+        return runner.attempt(
+            self.programs / command[0],
+            *command[1:],
+            text=stdin,
+            timeout_seconds=_TIMEOUT_SECONDS,
+        )
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run kubectl and return what it printed; it must succeed."""

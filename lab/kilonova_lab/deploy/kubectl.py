@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,27 @@ from typing import Any
 from kilonova_lab.errors import CommandFailed, NotReady
 
 _OUTPUT_TAIL_CHARACTERS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a program answered, success or not."""
+
+    command: Sequence[str]
+    returncode: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended without an error."""
+        return self.returncode == 0
+
+    def __str__(self) -> str:
+        return (
+            f"{' '.join(self.command)}: exit code {self.returncode}\n"
+            f"{self.stdout}{self.stderr}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +57,11 @@ class Kubectl:
             CommandFailed: it ended with an error; carries what it said.
             NotReady: it did not end in time.
         """
-        return self._run(self.kubectl, arguments, text, timeout_seconds)
+        return _demand(
+            self.attempt(
+                self.kubectl, *arguments, text=text, timeout_seconds=timeout_seconds
+            )
+        )
 
     def run_helm(self, *arguments: str, timeout_seconds: float = 300) -> str:
         """Run ``helm`` with these arguments and return what it prints.
@@ -45,40 +70,41 @@ class Kubectl:
             CommandFailed: it ended with an error; carries what it said.
             NotReady: it did not end in time.
         """
-        return self._run(self.helm, arguments, None, timeout_seconds)
+        return _demand(
+            self.attempt(self.helm, *arguments, timeout_seconds=timeout_seconds)
+        )
 
-    def _run(
+    def attempt(
         self,
         program: Path,
-        arguments: Iterable[str],
-        text: str | None,
-        timeout_seconds: float,
-    ) -> str:
-        argv = [str(program), *arguments]
+        *arguments: str,
+        text: str | None = None,
+        timeout_seconds: float = 60,
+    ) -> Outcome:
+        """Run one of the two programs and return whatever it answers.
+
+        Raises:
+            NotReady: it did not end in time.
+        """
+        command = (program.name, *arguments)
         try:
             done = subprocess.run(
-                argv,
+                [str(program), *arguments],
                 input=text,
                 capture_output=True,
                 text=True,
                 errors="replace",
                 timeout=timeout_seconds,
-                env=self._environment(),
+                env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
                 check=False,
             )
         except subprocess.TimeoutExpired as late:
             raise NotReady(
-                f"`{program.name} {' '.join(arguments)}`",
+                f"`{' '.join(command)}`",
                 seconds=timeout_seconds,
                 detail=_decode(late.stderr) or _decode(late.stdout),
             ) from None
-        if done.returncode:
-            output = (done.stderr + done.stdout)[-_OUTPUT_TAIL_CHARACTERS:]
-            raise CommandFailed([program.name, *arguments], done.returncode, output)
-        return done.stdout
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+        return Outcome(command, done.returncode, done.stdout, done.stderr)
 
     def find(
         self, kind: str, name: str, namespace: str | None = None
@@ -116,6 +142,13 @@ class Kubectl:
             f"--timeout={wait_seconds:.0f}s",
             timeout_seconds=wait_seconds + 10,
         )
+
+
+def _demand(outcome: Outcome) -> str:
+    if not outcome.ok:
+        output = (outcome.stderr + outcome.stdout)[-_OUTPUT_TAIL_CHARACTERS:]
+        raise CommandFailed(outcome.command, outcome.returncode, output)
+    return outcome.stdout
 
 
 def _decode(output: bytes | str | None) -> str:

@@ -9,10 +9,11 @@ import pytest
 
 from kilonova_api.names import HOSTS_NAMESPACE, SERVER_FINALIZER
 from kilonova_lab.controlplane import ControlPlane
+from kilonova_lab.deploy.kubectl import Outcome
 from support.chart_cluster import install_charts
 from support.chart_manifests import build_server
 from support.charts import CHART, CI_VALUES, NAMESPACE, render
-from support.kubectl import Cli, Outcome
+from support.kubectl import Cli
 from support.waiting import eventually
 
 
