@@ -74,8 +74,16 @@ def test_a_program_that_runs_is_not_started_twice(
 def test_a_program_that_ignores_sigterm_is_stopped_by_force(
     client: SupervisorClient, tmp_path: Path
 ) -> None:
-    program = build_program(client, tmp_path, "sh", "-c", "trap '' TERM; exec sleep 60")
+    log = tmp_path / "p.log"
+    program = Program(
+        client,
+        "p",
+        ("sh", "-c", "trap '' TERM; echo trapped; exec sleep 60"),
+        log,
+        is_ready=lambda: "trapped" in log.read_text(),
+    )
     program.start()
+    program.wait_until_ready()
     program.stop(timeout_seconds=0.2)
     assert program.wait_for_end(timeout_seconds=1) == -signal.SIGKILL
 
