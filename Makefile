@@ -56,7 +56,7 @@ test-integration: lab-setup ## Against a real API server, MariaDB and libvirt
 
 .PHONY: test-e2e
 test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
-	$(PYTEST) tests/e2e
+	$(PYTEST) --timeout 900 tests/e2e
 
 ##@ Benchmarks (each prints one JSON line last)
 
