@@ -22,6 +22,19 @@ class ProgramsMissing(LabError):
         )
 
 
+class GoTooOld(LabError):
+    """This machine's Go cannot fetch the toolchain that a module asks for."""
+
+    def __init__(self, found: str, needed: str) -> None:
+        super().__init__(
+            f"this machine's go is {found}, and building the lab's programs takes "
+            f"{needed} or newer, which fetches by itself the toolchain that they ask "
+            "for. Put a newer one first in PATH; on Debian 12: enable "
+            "bookworm-backports, then "
+            "`sudo apt-get install -t bookworm-backports golang-go`."
+        )
+
+
 class NotEnoughSpace(LabError):
     """A folder's file system is too full for what is about to be written."""
 

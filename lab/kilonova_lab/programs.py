@@ -18,12 +18,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kilonova_lab.errors import BuildFailed, NotEnoughSpace, ProgramsMissing, build_tail
+from kilonova_lab.errors import (
+    BuildFailed,
+    GoTooOld,
+    NotEnoughSpace,
+    ProgramsMissing,
+    build_tail,
+)
 from kilonova_lab.folders import SOURCES, build_cache_folder
 
 COLD_BUILD_GIB = 20.0
 """Module and build cache of a cold build, measured 7 GiB, with room to spare."""
 
+OLDEST_GO = (1, 21)
+"""The first Go that fetches the toolchain a module asks for."""
+
+_GO_VERSION_SECONDS = 60
 _GIB = 1 << 30
 _KUBERNETES_VERSION = "k8s.io/component-base/version"
 _HELM_MODULE = "helm.sh/helm/v4"
@@ -131,6 +141,7 @@ class ProgramCache:
 
         Raises:
             ProgramsMissing: there is no ``go`` on this machine.
+            GoTooOld: there is one from before automatic toolchains.
             NotEnoughSpace: a cold build would fill the disk.
             BuildFailed: the compiler refused.
         """
@@ -150,8 +161,7 @@ class ProgramCache:
             yield
 
     def _build_all(self, modules: list[GoModule]) -> None:
-        if shutil.which("go") is None:
-            raise ProgramsMissing(["go"], ["golang-go"])
+        _need_go()
         free_gib = shutil.disk_usage(self.folder).free / _GIB
         if free_gib < COLD_BUILD_GIB:
             raise NotEnoughSpace(
@@ -195,6 +205,24 @@ class ProgramCache:
             (partial / link).symlink_to(next(iter(module.binaries)))
         if not entry.exists():
             partial.rename(entry)
+
+
+def _need_go() -> None:
+    if shutil.which("go") is None:
+        raise ProgramsMissing(["go"], ["golang-go"])
+    # Of the machine's own Go: inside a module it would fetch that one's first.
+    told = subprocess.run(
+        ["go", "version"],
+        cwd="/",
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+        capture_output=True,
+        text=True,
+        timeout=_GO_VERSION_SECONDS,
+        check=True,
+    ).stdout
+    found = re.search(r"go(\d+)\.(\d+)", told)
+    if found is not None and tuple(map(int, found.groups())) < OLDEST_GO:
+        raise GoTooOld(found[0], "go{}.{}".format(*OLDEST_GO))
 
 
 def _build_environment(scratch: Path) -> dict[str, str]:

@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from kilonova_lab import programs
-from kilonova_lab.errors import BuildFailed, NotEnoughSpace, ProgramsMissing
+from kilonova_lab.errors import (
+    BuildFailed,
+    GoTooOld,
+    NotEnoughSpace,
+    ProgramsMissing,
+)
 from kilonova_lab.programs import GoModule, ProgramCache
 
 _FAKE_GO = """#!/bin/sh
+[ "$1" = version ] && echo "go version {version} linux/amd64" && exit
 while [ "$1" != -o ]; do shift; done
 echo "$GOCACHE $GOMODCACHE" >> {calls}
 mkdir -p "$GOCACHE" "$GOMODCACHE"
@@ -39,7 +45,11 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GoModule:
 
 
 def put_go(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, end: str = "exit 0"
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    end: str = "exit 0",
+    version: str = "go1.26.8",
 ) -> Path:
     """Put a `go` on PATH that writes half a binary and then does as told."""
     bin_folder = folder / "bin"
@@ -47,7 +57,7 @@ def put_go(
     go = bin_folder / "go"
     calls = folder / "calls"
     calls.touch()
-    go.write_text(_FAKE_GO.format(calls=calls, end=end))
+    go.write_text(_FAKE_GO.format(calls=calls, end=end, version=version))
     go.chmod(0o755)
     monkeypatch.setenv("PATH", f"{bin_folder}:{os.environ['PATH']}")
     return calls
@@ -114,3 +124,12 @@ def test_without_go_the_command_that_installs_it_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProgramsMissing, match=r"apt-get install .* golang-go"):
         build_cache(tmp_path).ensure(module)
+
+
+def test_a_go_without_automatic_toolchains_is_refused_with_the_way_out(
+    module: GoModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = put_go(tmp_path, monkeypatch, version="go1.19.8")
+    with pytest.raises(GoTooOld, match=r"go is go1\.19.*bookworm-backports"):
+        build_cache(tmp_path).ensure(module)
+    assert not calls.read_text()
