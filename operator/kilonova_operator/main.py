@@ -20,10 +20,8 @@ from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.logs import configure_logging
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.run import OperatorProcess
-from kilonova_operator.services.servers.wiring import (
-    build_cell_controllers,
-    build_super_controllers,
-)
+from kilonova_operator.services.servers.cell_wiring import build_cell_controllers
+from kilonova_operator.services.servers.super_wiring import build_super_controllers
 from kilonova_operator.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -61,10 +61,7 @@ class MemoryApiStore:
         return [CellMapping("cell1", "u", enabled=True, database_id="d")]
 
     async def list_provider_views(self) -> Sequence[ProviderView]:
-        return [
-            replace(view, used=self._used(view.host), generation=view.generation)
-            for view in self.views.values()
-        ]
+        return [self._view(host) for host in self.views]
 
     # Placement.
 
@@ -72,7 +69,7 @@ class MemoryApiStore:
         self.writes.append("claim")
         ref = request.server
         self._check_name(ref)
-        view = replace(self.views[request.host], used=self._used(request.host))
+        view = self._view(request.host)
         if short := view.find_shortfall(request.amounts):
             wanted = request.amounts[short]
             raise CapacityExceeded(
@@ -93,7 +90,7 @@ class MemoryApiStore:
         self._decide(ref.uid, request.decision)
         claim = await self.find_claim(ref.uid)
         assert claim is not None
-        return claim
+        return replace(claim, provider=self._step(request.host))
 
     async def bury_in_cell0(self, term: Term, request: BuryRequest) -> InstanceMapping:
         self.writes.append("bury")
@@ -212,7 +209,9 @@ class MemoryApiStore:
         finished = not left and self._is_over(server_uid)
         if finished:
             self._forget(server_uid)
-        return Released((held,) if held else (), left, finished)
+        given = (held,) if held else ()
+        stepped = tuple(self._step(h.host) for h in given if h.host in self.views)
+        return Released(given, left, finished, stepped)
 
     async def finish_delete(self, term: Term, server_uid: str) -> bool:
         self.writes.append("finish_delete")
@@ -283,6 +282,15 @@ class MemoryApiStore:
             mac = f"fa:16:3e:00:00:{next(self._macs):02x}"
             given.append(NicClaim(nic.name, nic.network_id, address, mac))
         return given
+
+    def _step(self, host: str) -> ProviderView:
+        known = self.views[host]
+        self.views[host] = replace(known, generation=known.generation + 1)
+        return self._view(host)
+
+    def _view(self, host: str) -> ProviderView:
+        claims = sum(held.host == host for held in self.claims.values())
+        return replace(self.views[host], used=self._used(host), claims=claims)
 
     def _used(self, host: str) -> Mapping[str, int]:
         used: dict[str, int] = {}

@@ -39,10 +39,8 @@ from kilonova_operator.services.informers import (
     BY_SERVER_UID,
     build_server_summary,
 )
-from kilonova_operator.services.servers.wiring import (
-    build_cell_controllers,
-    build_super_controllers,
-)
+from kilonova_operator.services.servers.cell_wiring import build_cell_controllers
+from kilonova_operator.services.servers.super_wiring import build_super_controllers
 from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.settings import Settings
 from support.clock import FakeClock

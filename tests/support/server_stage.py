@@ -27,10 +27,8 @@ from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.run import OperatorProcess
 from kilonova_operator.process.startup import read_owner
-from kilonova_operator.services.servers.wiring import (
-    build_cell_controllers,
-    build_super_controllers,
-)
+from kilonova_operator.services.servers.cell_wiring import build_cell_controllers
+from kilonova_operator.services.servers.super_wiring import build_super_controllers
 from kilonova_operator.settings import API_DATABASE, Settings
 from kilonova_operator.storage.sql.engine import EngineSettings, build_engine
 from kilonova_operator.storage.sql.schema_sync import upgrade

@@ -26,7 +26,7 @@ from kilonova_operator.services.servers.guest_ending import GuestEnding
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.link import Link, OrderImpossible
 from kilonova_operator.services.servers.orders import OrderWriter
-from kilonova_operator.services.servers.place import MAX_RETRIES_EXCEEDED
+from kilonova_operator.services.servers.unplaced import MAX_RETRIES_EXCEEDED
 from kilonova_operator.services.stores import ApiStore
 
 logger = logging.getLogger(__name__)

@@ -30,8 +30,9 @@ from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.former_ends import find_end_given_at
 from kilonova_operator.services.servers.guest_proof import GuestProof
-from kilonova_operator.services.servers.hosts import HostDirectory, HostRanking
+from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.instance_view import InstanceView
+from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.stores import ApiStore, CellStore
 
 _ASK_AGAIN_SECONDS = 5.0
@@ -171,8 +172,7 @@ class Concluder:
         released = await self.api.release(
             self.duty.term(), mapping.server.uid, generation
         )
-        for held in released.given_back:
-            self.ranking.given_back(held)
+        self.ranking.given_back(released)
         self.waiting.capacity_changed()
         return released
 

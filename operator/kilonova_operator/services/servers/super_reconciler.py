@@ -162,7 +162,7 @@ class SuperReconciler:
         await self.statuses.write(
             server,
             build_problem(
-                server, problem, self.placer.patience, now=self.statuses.now()
+                server, problem, self.placer.unplaced.patience, now=self.statuses.now()
             ),
         )
         return RetryAfter(_HELD_NAME_SECONDS)

@@ -1,0 +1,120 @@
+"""Choosing a host and claiming it: what was chosen counts until it is claimed."""
+
+from dataclasses import dataclass
+
+from kilonova_api.server import Server
+from kilonova_operator.domain.placement import (
+    Claim,
+    ClaimRequest,
+    DecisionRecord,
+    InstanceMapping,
+    NicRequest,
+)
+from kilonova_operator.domain.refusals import ClaimRefused
+from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.scheduling.request import BuildRequest, build_amounts
+from kilonova_operator.domain.servers.instance_spec import MIN_AGENT_VERSION
+from kilonova_operator.domain.servers.references import References
+from kilonova_operator.domain.servers.server_ref import build_server_ref
+from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.instance_view import InstanceView
+from kilonova_operator.services.servers.ranking import HostRanking
+from kilonova_operator.services.stores import ApiStore
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which host of its build this is; ``cell`` holds all after the first."""
+
+    number: int = 1
+    tried_hosts: tuple[str, ...] = ()
+    cell: str | None = None
+
+
+def build_next_attempt(mapping: InstanceMapping) -> Attempt:
+    """Return the attempt that follows a failed build."""
+    tried = (*mapping.tried_hosts, mapping.host or "")
+    return Attempt(mapping.attempt + 1, tried, mapping.cell)
+
+
+@dataclass(frozen=True, slots=True)
+class HostClaimer:
+    """Claims the best host, or the next best where others were faster."""
+
+    api: ApiStore
+    duty: Duty
+    ranking: HostRanking
+    instances: InstanceView
+
+    async def claim_best(
+        self, server: Server, found: References, attempt: Attempt
+    ) -> tuple[Claim | None, Decision]:
+        """Return the claim, and the decision that led to it; None: no host fits.
+
+        Raises:
+            ClaimRefused: no other host would change that.
+            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+        """
+        decision = await self.ranking.select(_build_request(found, attempt))
+        while decision.hosts:
+            request = self._build_claim(server, found, decision, attempt)
+            self.duty.check()
+            try:
+                with self.ranking.assumed(request.host, request.amounts):
+                    claim = await self.api.claim(self.duty.term(), request)
+            except ClaimRefused as refused:
+                if not refused.another_host_may_do:
+                    raise
+                constraint = getattr(refused, "constraint", refused.reason)
+                decision = decision.without(request.host, constraint, str(refused))
+                continue
+            self.ranking.claimed(claim)
+            return claim, decision
+        return None, decision
+
+    def _build_claim(
+        self, server: Server, found: References, decision: Decision, attempt: Attempt
+    ) -> ClaimRequest:
+        if found.flavor is None:
+            raise ValueError(f"Server {server.key} has no flavor")
+        host, record = decision.hosts[0], decision.build_record(attempts=attempt.number)
+        told = self.instances.of_server(server.metadata.uid)
+        return ClaimRequest(
+            server=build_server_ref(server),
+            host=host,
+            amounts=build_amounts(found.flavor.spec),
+            nics=_build_nics(server, found),
+            object_generation=server.metadata.generation,
+            placement_generation_floor=max(
+                (i.spec.placement_generation for i in told),
+                default=server.status.placement_generation,
+            ),
+            attempt=attempt.number,
+            tried_hosts=attempt.tried_hosts,
+            decision=DecisionRecord("Claimed", record.wire(), host=host),
+        )
+
+
+def _build_request(found: References, attempt: Attempt) -> BuildRequest:
+    if found.flavor is None or found.image is None:
+        raise ValueError("a build needs a flavor and an image")
+    return BuildRequest(
+        amounts=build_amounts(found.flavor.spec),
+        extra_specs=found.flavor.spec.extra_specs,
+        image_properties=found.image.spec.properties,
+        min_agent_version=MIN_AGENT_VERSION,
+        ignored_hosts=frozenset(attempt.tried_hosts),
+        cell=attempt.cell,
+    )
+
+
+def _build_nics(server: Server, found: References) -> tuple[NicRequest, ...]:
+    return tuple(
+        NicRequest(
+            name=nic.name,
+            network_id=network.metadata.uid,
+            address=nic.fixed_address,
+        )
+        for nic in server.spec.networks
+        if (network := found.networks[nic.name]) is not None
+    )

@@ -1,0 +1,149 @@
+"""Puts together what the role super does for Servers."""
+
+from collections.abc import Sequence
+
+from kilonova_api.names import SUPER_FIELD_MANAGER
+from kilonova_operator.context import ProcessContext
+from kilonova_operator.domain.scheduling.defaults import build_default_scheduler
+from kilonova_operator.roles import SUPER
+from kilonova_operator.services.control.feeds import Feed, FeedKind
+from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.servers.adopt import Adopter
+from kilonova_operator.services.servers.claiming import HostClaimer
+from kilonova_operator.services.servers.conclude import Concluder
+from kilonova_operator.services.servers.crd_health import CrdHealth
+from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.gather import ReferenceReader
+from kilonova_operator.services.servers.guest_proof import GuestProof
+from kilonova_operator.services.servers.hosts import HostDirectory
+from kilonova_operator.services.servers.instance_view import InstanceView
+from kilonova_operator.services.servers.place import Placer
+from kilonova_operator.services.servers.placement_status import PlacementStatus
+from kilonova_operator.services.servers.ranking import HostRanking
+from kilonova_operator.services.servers.shared_wiring import (
+    build_duty,
+    build_patience,
+    build_server_time,
+    build_view,
+    read_server_uids,
+)
+from kilonova_operator.services.servers.super_reconciler import SuperReconciler
+from kilonova_operator.services.servers.sweep import SuperSweep
+from kilonova_operator.services.servers.unplaced import Unplaced
+from kilonova_operator.services.servers.wakes import follow_servers
+from kilonova_operator.settings import API_DATABASE
+from kilonova_operator.storage.kubernetes.statuses import StatusWriter
+
+_WORKERS = 8
+
+
+def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
+    """Build what the role super does for Servers."""
+    follow_servers(context)
+    reconciler = _build_reconciler(context)
+    sweep = SuperSweep(
+        api=context.stores.api,
+        feeds=context.feeds,
+        server_uids=read_server_uids(context),
+    )
+    servers = (Feed(FeedKind.SERVERS),)
+    return (
+        Controller("servers", reconciler.reconcile, servers, workers=_WORKERS),
+        Controller("servers-sweep", sweep.reconcile, (Feed(FeedKind.CELLS),), 1),
+    )
+
+
+def _build_reconciler(context: ProcessContext) -> SuperReconciler:
+    duty = build_duty(context, SUPER, API_DATABASE)
+    instances = build_view(context)
+    ranking = _build_ranking(context)
+    hosts = HostDirectory(context.informers.compute_hosts)
+    statuses = PlacementStatus(
+        writer=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
+        hosts=hosts,
+        feeds=context.feeds,
+        now=build_server_time(context).now,
+    )
+    return SuperReconciler(
+        kube=context.kube,
+        api=context.stores.api,
+        duty=duty,
+        placer=_build_placer(
+            context,
+            duty,
+            HostClaimer(context.stores.api, duty, ranking, instances),
+            statuses,
+        ),
+        concluder=_build_concluder(
+            context, duty, instances=instances, hosts=hosts, ranking=ranking
+        ),
+        adopter=Adopter(
+            kube=context.kube,
+            api=context.stores.api,
+            duty=duty,
+            instances=instances,
+            feeds=context.feeds,
+        ),
+        statuses=statuses,
+        instances=instances,
+    )
+
+
+def _build_placer(
+    context: ProcessContext,
+    duty: Duty,
+    claimer: HostClaimer,
+    statuses: PlacementStatus,
+) -> Placer:
+    return Placer(
+        api=context.stores.api,
+        duty=duty,
+        references=ReferenceReader(context.kube),
+        claimer=claimer,
+        statuses=statuses,
+        unplaced=Unplaced(
+            api=context.stores.api,
+            duty=duty,
+            statuses=statuses,
+            patience=build_patience(context),
+            now=statuses.now,
+        ),
+        waiting=context.waiting,
+    )
+
+
+def _build_concluder(
+    context: ProcessContext,
+    duty: Duty,
+    *,
+    instances: InstanceView,
+    hosts: HostDirectory,
+    ranking: HostRanking,
+) -> Concluder:
+    crds = CrdHealth(context.kube)
+    return Concluder(
+        kube=context.kube,
+        api=context.stores.api,
+        cells=context.stores.cells,
+        duty=duty,
+        crds=crds,
+        proof=GuestProof(context.kube, crds),
+        instances=instances,
+        hosts=hosts,
+        ranking=ranking,
+        waiting=context.waiting,
+        feeds=context.feeds,
+    )
+
+
+def _build_ranking(context: ProcessContext) -> HostRanking:
+    ranking = HostRanking(
+        scheduler=build_default_scheduler(),
+        hosts=context.informers.compute_hosts,
+        api=context.stores.api,
+        clock=context.clock,
+        random=context.random,
+    )
+    context.informers.compute_hosts.on_change(ranking.host_changed)
+    ranking.load_hosts()
+    return ranking

@@ -1,0 +1,115 @@
+"""Servers that got no host, or no other one: parked or left, and told why."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from kilonova_api.server import Server
+from kilonova_operator.domain.errors import KilonovaError
+from kilonova_operator.domain.placement import (
+    BuryRequest,
+    DecisionRecord,
+    InstanceMapping,
+)
+from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.servers.obstacles import build_obstacle
+from kilonova_operator.domain.servers.references import Problem
+from kilonova_operator.domain.servers.server_ref import build_server_ref
+from kilonova_operator.domain.servers.waiting import (
+    NO_VALID_HOST,
+    Patience,
+    build_no_valid_host,
+    build_problem,
+    seconds_left,
+)
+from kilonova_operator.services.control.reconciler import RetryAfter
+from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.placement_status import PlacementStatus
+from kilonova_operator.services.stores import ApiStore
+
+RETRY_SECONDS = 30.0
+"""What cannot wake us (Secrets, addresses) is looked at again this often."""
+
+MAX_RETRIES_EXCEEDED = "MaxRetriesExceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Writes why a Server has no host, and says when to try again."""
+
+    api: ApiStore
+    duty: Duty
+    statuses: PlacementStatus
+    patience: Patience
+    now: Callable[[], datetime]
+
+    async def bury(
+        self, server: Server, decision: Decision, mapping: InstanceMapping | None
+    ) -> RetryAfter:
+        """Park a Server in cell0: no host fits."""
+        record = decision.build_record()
+        entry = DecisionRecord(NO_VALID_HOST, record.wire())
+        self.duty.check()
+        if mapping is None:
+            await self.api.bury_in_cell0(
+                self.duty.term(),
+                BuryRequest(
+                    server=build_server_ref(server),
+                    object_generation=server.metadata.generation,
+                    decision=entry,
+                ),
+            )
+        elif record != server.status.scheduling:
+            await self.api.record_decision(self.duty.term(), server.metadata.uid, entry)
+        message = (
+            f"No host of {decision.hosts_considered} fits "
+            f"({decision.explain() or 'there are none'}). Use a smaller flavor, or "
+            "add or enable a host; it is placed as soon as one fits."
+        )
+        await self.statuses.write(
+            server,
+            build_no_valid_host(server, message, record, self.patience, now=self.now()),
+        )
+        return self._again(server, self.patience.no_valid_host_seconds)
+
+    async def show_problem(self, server: Server, problem: Problem) -> RetryAfter:
+        """Say in status what stands in the way of a host."""
+        self.duty.check()
+        await self.statuses.write(
+            server, build_problem(server, problem, self.patience, now=self.now())
+        )
+        return self._again(server, self.patience.reference_seconds)
+
+    async def note_obstacle(self, server: Server, problem: Problem) -> RetryAfter:
+        """Let the cell say why a failed build stays where it is."""
+        await self._note_decision(server, build_obstacle(problem))
+        return RetryAfter(RETRY_SECONDS)
+
+    async def note_no_other(
+        self, server: Server, decision: Decision, mapping: InstanceMapping
+    ) -> None:
+        """Note that no other host can take a build that failed."""
+        record = decision.build_record(attempts=mapping.attempt).wire()
+        await self._note_decision(server, DecisionRecord(MAX_RETRIES_EXCEEDED, record))
+
+    async def _note_decision(self, server: Server, decision: DecisionRecord) -> None:
+        """Record a decision that differs from the last one."""
+        uid = server.metadata.uid
+        known = next(iter(await self.api.list_decisions(uid)), None)
+        if known is not None and (known.outcome, dict(known.record)) == (
+            decision.outcome,
+            dict(decision.record),
+        ):
+            return
+        self.duty.check()
+        await self.api.record_decision(self.duty.term(), uid, decision)
+
+    def _again(self, server: Server, grace_seconds: float) -> RetryAfter:
+        """Come back when the grace time ends, and now and then after it."""
+        left = seconds_left(server, self.now(), grace_seconds)
+        return RetryAfter(min(left, RETRY_SECONDS) if left > 0 else RETRY_SECONDS)
+
+
+def build_refusal(refused: KilonovaError) -> Problem:
+    """Return a refusal as the problem that people read."""
+    return Problem(refused.reason, str(refused), waits=refused.retryable)
