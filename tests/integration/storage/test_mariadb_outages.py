@@ -132,13 +132,15 @@ async def test_a_lock_held_by_somebody_else_is_waited_for_in_bounds(
         claim = asyncio.ensure_future(store.claim(term, made_claim(1)))
         waiting: list[object] = []
         while not waiting:
+            assert not claim.done(), f"did not wait for the lock: {claim}"
             waiting = list(
                 own_mariadb.run_as_root(
                     "SELECT trx_id FROM information_schema.innodb_trx "
                     "WHERE trx_state = 'LOCK WAIT'"
                 )
             )
-            await asyncio.sleep(0.02)
+            # InnoDB makes this view anew only if nobody read it for 100 ms.
+            await asyncio.sleep(0.15)
         assert not claim.done()
         other.rollback()
     assert (await claim).placement_generation == 1
