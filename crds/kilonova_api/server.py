@@ -221,13 +221,17 @@ class ServerSpec(CrdModel):
 def _immutable_list(field: str) -> tuple[str, str]:
     """Return the CEL rule of an optional list-map whose items never change.
 
-    Their order may: the API server does not keep it for lists of this type.
+    Their order may: the API server does not keep it for lists of this type. An
+    empty list is the same as none: tools that render one write the other.
     """
     now, before = f"self.{field}", f"oldSelf.{field}"
     same = (
         f"{now}.size() == {before}.size() && {now}.all(n, {before}.exists(o, o == n))"
     )
-    rule = f"has({now}) == has({before}) && (!has({now}) || ({same}))"
+    rule = (
+        f"(has({now}) && {now}.size() > 0) == (has({before}) && {before}.size() > 0)"
+        f" && (!has({now}) || !has({before}) || ({same}))"
+    )
     return rule, f"{field} is immutable"
 
 
@@ -394,14 +398,6 @@ class ServerStatus(Status):
             json_schema_extra=list_map("name"),
         ),
     ] = ()
-    user_data_sha256: Annotated[
-        str | None,
-        Field(
-            alias="userDataSHA256",
-            description="SHA-256 of the user data that the guest was built with.",
-            max_length=64,
-        ),
-    ] = None
     scheduling: Annotated[
         SchedulingRecord | None,
         Field(description="The last scheduling decision and its reasons."),

@@ -18,7 +18,6 @@ def build_placed(
     place: GivenPlace,
     flavor: FlavorSize | None,
     *,
-    user_data_sha256: str | None,
     scheduling: SchedulingRecord | None,
     now: datetime,
 ) -> StatusWrite:
@@ -49,7 +48,6 @@ def build_placed(
         flavor=flavor,
         address=nics[0].address if nics else None,
         nics=nics,
-        user_data_sha256=user_data_sha256,
         scheduling=scheduling,
     )
     return StatusWrite(status, PLACEMENT_FIELDS)

@@ -37,7 +37,6 @@ PLACEMENT_FIELDS = frozenset(
         "flavor",
         "address",
         "nics",
-        "user_data_sha256",
         "scheduling",
     }
 )

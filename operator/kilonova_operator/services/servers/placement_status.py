@@ -12,10 +12,9 @@ from kilonova_operator.domain.servers.instance_spec import (
     GivenPlace,
     GivenPort,
     build_flavor_snapshot,
-    sha256_of,
 )
 from kilonova_operator.domain.servers.placed import build_placed
-from kilonova_operator.domain.servers.references import References, resolve_user_data
+from kilonova_operator.domain.servers.references import References
 from kilonova_operator.domain.servers.server_status import StatusWrite
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.servers.hosts import HostDirectory
@@ -47,7 +46,6 @@ class PlacementStatus:
     ) -> None:
         """Show a placement, then hand the Server to its cell."""
         place = build_place(claim, self.hosts.zone(claim.host))
-        user_data = resolve_user_data(server, found)
         flavor = (
             build_flavor_snapshot(found.flavor.spec)
             if found.flavor
@@ -57,7 +55,6 @@ class PlacementStatus:
             server,
             place,
             flavor,
-            user_data_sha256=sha256_of(user_data) if user_data is not None else None,
             scheduling=record or server.status.scheduling,
             now=self.now(),
         )

@@ -1,5 +1,7 @@
 """What a change of a running Server does, and does not."""
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
 from kilonova_api.kube.resources import SECRET, Key
@@ -126,3 +128,12 @@ async def test_secrets_never_reach_status_instance_or_databases() -> None:
     status = lab.cluster.all("Server")[0]["status"]
     bookings = [b.instance_spec for b in lab.cell.bookings.values()]
     assert "hush-hush" not in repr((told, status, bookings))
+
+
+async def test_status_says_nothing_by_which_user_data_could_be_guessed() -> None:
+    lab = ServerLab()
+    await running(lab, userData="hush")
+    digest = sha256(b"hush").digest()
+    told = repr(lab.cluster.all("Server")[0]["status"])
+    assert digest.hex() not in told
+    assert b64encode(digest).decode() not in told
