@@ -18,7 +18,9 @@ from kilonova_agent.health import HealthServer
 from kilonova_agent.parts import AgentParts, Outside
 from kilonova_agent.services.canary import Canary
 from kilonova_agent.settings import AgentSettings
-from kilonova_agent.storage.order_book import open_order_book
+from kilonova_agent.storage.file_system import FileSystem, HostFileSystem
+from kilonova_agent.storage.leftovers import remove_leftovers
+from kilonova_agent.storage.order_book import OrderBook, open_order_book
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 
@@ -38,6 +40,7 @@ class Agent:
         *,
         clock: Clock,
         random: Random,
+        fs: FileSystem | None = None,
         canary: Canary | None = None,
         clock_skew_seconds: Callable[[], float | None] = lambda: None,
         version: str = VERSION,
@@ -46,6 +49,7 @@ class Agent:
             settings=settings,
             kube=kube,
             driver=driver,
+            fs=fs or HostFileSystem(),
             clock=clock,
             random=random,
             canary=canary,
@@ -69,7 +73,7 @@ class Agent:
         """
         settings = self._outside.settings
         with _locked(settings.state_dir):
-            orders = await asyncio.to_thread(open_order_book, settings.state_dir)
+            orders = await asyncio.to_thread(self._open_state)
             self._parts = AgentParts(self._outside, orders)
             try:
                 await self._run(self._parts)
@@ -78,6 +82,11 @@ class Agent:
                 raise _first(group) from group
             finally:
                 await self._parts.images.close()
+
+    def _open_state(self) -> OrderBook:
+        fs, state_dir = self._outside.fs, self._outside.settings.state_dir
+        remove_leftovers(fs, state_dir)
+        return open_order_book(fs, state_dir)
 
     async def _run(self, parts: AgentParts) -> None:
         settings, outside = self._outside.settings, self._outside

@@ -19,6 +19,7 @@ from kilonova_agent.services.start_pacer import StartPacer
 from kilonova_agent.services.status_writer import StatusWriter
 from kilonova_agent.services.stopper import Stopper
 from kilonova_agent.settings import AgentSettings
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.images.address_policy import AddressPolicy
 from kilonova_agent.storage.images.cache import ImageCache
@@ -46,6 +47,7 @@ class Outside:
     settings: AgentSettings
     kube: KubeApi
     driver: ComputeDriver
+    fs: FileSystem
     clock: Clock
     random: Random
     canary: Canary | None
@@ -62,7 +64,7 @@ class AgentParts:
         self._settings = outside.settings
         settings, clock, random = outside.settings, outside.clock, outside.random
         namespace = host_namespace(settings.node_name)
-        self.store = GuestStore(settings.state_dir)
+        self.store = GuestStore(outside.fs, settings.state_dir)
         self.images = self._make_images()
         self.feed = InstanceFeed(
             outside.kube, namespace, orders, clock=clock, random=random
@@ -169,11 +171,11 @@ class AgentParts:
             min_free_bytes=settings.min_free_disk_bytes,
             timeout_seconds=settings.image_timeout_seconds,
         )
-        clock, random = outside.clock, outside.random
+        fs, clock, random = outside.fs, outside.clock, outside.random
         source = HttpSource(policy)
-        download = Download(source, limits, clock=clock, random=random)
+        download = Download(source, limits, fs=fs, clock=clock, random=random)
         folder = settings.state_dir / "images"
-        return ImageCache(folder, download, clock=clock, random=random)
+        return ImageCache(folder, download, fs=fs, clock=clock, random=random)
 
     def _make_watch(self) -> HostWatch:
         settings, outside = self._settings, self._outside
@@ -224,6 +226,7 @@ class AgentParts:
     def _make_housekeeping(self) -> Housekeeping:
         settings, outside = self._settings, self._outside
         return Housekeeping(
+            fs=outside.fs,
             state_dir=settings.state_dir,
             driver=outside.driver,
             store=self.store,

@@ -14,6 +14,7 @@ from kilonova_agent.agent import Agent
 from kilonova_agent.drivers.base import ComputeDriver
 from kilonova_agent.drivers.libvirt.driver import LibvirtDriver
 from kilonova_agent.settings import AgentSettings
+from kilonova_agent.storage.file_system import FileSystem, HostFileSystem
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
@@ -42,6 +43,7 @@ class AgentLab:
     settings: dict[str, Any] = field(default_factory=dict)
     wrap_kube: Callable[[KubeApi], KubeApi] = lambda kube: kube
     wrap_driver: Callable[[ComputeDriver], ComputeDriver] = lambda driver: driver
+    fs: FileSystem = field(default_factory=HostFileSystem)
     version: str = "0.1.0"
     skew_seconds: float | None = None
     agent_task: asyncio.Task[None] | None = None
@@ -81,6 +83,7 @@ class AgentLab:
             settings,
             self.wrap_kube(self.kube),
             self.wrap_driver(driver),
+            fs=self.fs,
             clock=SystemClock(),
             random=Random(1),
             version=self.version,

@@ -24,7 +24,6 @@ from kilonova_agent.storage.config_drive import (
     ConfigDriveContent,
     build_config_drive,
 )
-from kilonova_agent.storage.durable import write_durably
 from kilonova_agent.storage.guest_files import GuestFiles, GuestStore
 from kilonova_agent.storage.images.cache import CachedImage, ImageCache
 from kilonova_agent.storage.order_book import OrderBook
@@ -120,14 +119,15 @@ class Builder:
             random_seed=secrets.token_bytes(RANDOM_SEED_BYTES),
         )
         with telling_faults("making the guest's config drive"):
-            await asyncio.to_thread(_write_config_drive, files, content)
+            await asyncio.to_thread(self._write_config_drive, files, content)
+
+    def _write_config_drive(
+        self, files: GuestFiles, content: ConfigDriveContent
+    ) -> None:
+        self.store.write_config_drive(files, build_config_drive(content))
 
     def _now(self) -> datetime:
         return self.clock.utcnow().replace(microsecond=0)
-
-
-def _write_config_drive(files: GuestFiles, content: ConfigDriveContent) -> None:
-    write_durably(files.config_drive, build_config_drive(content))
 
 
 def _check_size(image: CachedImage, root_gib: int) -> None:

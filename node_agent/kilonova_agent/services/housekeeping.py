@@ -15,6 +15,7 @@ from random import Random
 
 from kilonova_agent.drivers.base import ComputeDriver, DriverUnavailable
 from kilonova_agent.storage.ages import AgeBook
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.images.cache import ImageCache
 from kilonova_api.instance import Instance
@@ -41,6 +42,7 @@ class Housekeeping:
     def __init__(
         self,
         *,
+        fs: FileSystem,
         state_dir: Path,
         driver: ComputeDriver,
         store: GuestStore,
@@ -60,8 +62,8 @@ class Housekeeping:
         self._may_age_out = may_age_out
         self._clock = clock
         self._random = random
-        self._bin_ages = AgeBook(state_dir / "bin-ages.json", clock)
-        self._image_ages = AgeBook(state_dir / "image-ages.json", clock)
+        self._bin_ages = AgeBook(fs, state_dir / "bin-ages.json", clock)
+        self._image_ages = AgeBook(fs, state_dir / "image-ages.json", clock)
 
     async def run(self) -> None:
         """Sweep until cancelled."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import orjson
 
 from kilonova_agent.storage.durable import write_durably
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_api.kube.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,8 @@ log = logging.getLogger(__name__)
 class AgeBook:
     """Ages in seconds by name, as of the last ``sweep``."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, fs: FileSystem, path: Path, clock: Clock) -> None:
+        self._fs = fs
         self._path = path
         self._clock = clock
         self._ages = _read(path)
@@ -40,7 +42,7 @@ class AgeBook:
 
     def _write(self) -> None:
         try:
-            write_durably(self._path, orjson.dumps(self._ages))
+            write_durably(self._fs, self._path, orjson.dumps(self._ages))
         except OSError as error:  # what is old must still go from a full disk
             log.warning("ages are not written down: %s", error)
 

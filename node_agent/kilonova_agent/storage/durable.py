@@ -1,45 +1,38 @@
-"""Writing files so that a power cut leaves the old content or the new one."""
+"""Writing files so that a power cut leaves the old content or the new one.
 
-import os
+What a kill leaves under a temporary name is nobody's: no process but the one
+that made it knows the name. ``storage.leftovers`` takes it away.
+"""
+
 from pathlib import Path
 from secrets import token_hex
 
+from kilonova_agent.storage.file_system import FILE_MODE, FileSystem
 
-def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+TEMPORARY_SUFFIX = ".tmp"
+
+
+def write_durably(
+    fs: FileSystem, path: Path, content: bytes, *, mode: int = FILE_MODE
+) -> None:
     """Replace a file's content at once: temporary file, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+    name = f".{path.name}.{token_hex(4)}{TEMPORARY_SUFFIX}"
+    temporary = path.with_name(name)
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        fs.create(temporary, content, mode=mode)
+        fs.rename(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        fs.unlink(temporary)
         raise
-    sync_directory(path.parent)
+    fs.sync(path.parent)
 
 
-def link_once(source: Path, target: Path) -> None:
+def link_once(fs: FileSystem, source: Path, target: Path) -> None:
     """Give a finished file its name; FileExistsError when the name is taken.
 
     Unlike a rename this can never replace a disk that is there.
     """
-    fd = os.open(source, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.link(source, target)
-    source.unlink()
-    sync_directory(target.parent)
-
-
-def sync_directory(folder: Path) -> None:
-    """Make renames and links in a folder survive a power cut."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    fs.sync(source)
+    fs.link(source, target)
+    fs.unlink(source)
+    fs.sync(target.parent)

@@ -15,18 +15,14 @@ where a disk is: nothing here can overwrite one.
 """
 
 import asyncio
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from uuid import UUID
 
 from kilonova_agent.drivers.base import GuestDisk
-from kilonova_agent.storage.durable import (
-    link_once,
-    sync_directory,
-    write_durably,
-)
+from kilonova_agent.storage.durable import link_once, write_durably
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_agent.storage.images import qemu_img
 from kilonova_agent.storage.images.cache import CachedImage
 from kilonova_agent.storage.storage_faults import telling_faults
@@ -34,7 +30,7 @@ from kilonova_api.flavor import FlavorSize
 
 _GIB = 1024**3
 _MIB = 1024**2
-_TEMPORARY = ".building"
+BUILDING_SUFFIX = ".building"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +82,12 @@ class GuestFiles:
 class GuestStore:
     """All guests' files under the state directory. Methods that are sync block."""
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, fs: FileSystem, state_dir: Path) -> None:
+        self._fs = fs
         self._instances = state_dir / "instances"
         self._bin = state_dir / "bin"
         for folder in (self._instances, self._bin):
-            # QEMU runs as another user and must get through to its files.
-            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            fs.make_folder(folder)
 
     def of(self, uuid: str) -> GuestFiles:
         """Return a guest's files; ValueError when the uuid is none."""
@@ -114,14 +110,14 @@ class GuestStore:
     async def _build_disks(
         self, files: GuestFiles, image: CachedImage, flavor: FlavorSize
     ) -> None:
-        await asyncio.to_thread(_prepare, files, image.name)
+        await asyncio.to_thread(self._prepare, files, image.name)
         if flavor.ephemeral_gib and not files.ephemeral.exists():
             temporary = _temporary(files.ephemeral)
             size = flavor.ephemeral_gib * _GIB
             await qemu_img.create_empty(temporary, virtual_bytes=size)
-            await asyncio.to_thread(link_once, temporary, files.ephemeral)
+            await asyncio.to_thread(link_once, self._fs, temporary, files.ephemeral)
         if flavor.swap_mib and not files.swap.exists():
-            await _build_swap(files.swap, flavor.swap_mib * _MIB)
+            await self._build_swap(files.swap, flavor.swap_mib * _MIB)
         if not files.root.exists():
             temporary = _temporary(files.root)
             await qemu_img.create_overlay(
@@ -130,7 +126,25 @@ class GuestStore:
                 base_format=image.format,
                 virtual_bytes=flavor.root_gib * _GIB or image.virtual_bytes,
             )
-            await asyncio.to_thread(link_once, temporary, files.root)
+            await asyncio.to_thread(link_once, self._fs, temporary, files.root)
+
+    def write_config_drive(self, files: GuestFiles, content: bytes) -> None:
+        """Replace the config drive by a new one."""
+        write_durably(self._fs, files.config_drive, content)
+
+    def _prepare(self, files: GuestFiles, image_name: str) -> None:
+        """Make the folder, name the base in it, clear what failed half-made."""
+        self._fs.make_folder(files.folder)
+        for left in files.folder.glob(f"*{BUILDING_SUFFIX}"):
+            self._fs.unlink(left)
+        if not files.root.exists():
+            write_durably(self._fs, files.image_note, image_name.encode())
+
+    async def _build_swap(self, path: Path, size: int) -> None:
+        temporary = _temporary(path)
+        await asyncio.to_thread(self._fs.create_sparse, temporary, size)
+        await qemu_img.run_program("mkswap", "--label", "swap1", str(temporary))
+        await asyncio.to_thread(link_once, self._fs, temporary, path)
 
     def bin(self, uuid: str) -> None:
         """Move a guest's files to the bin; what never became a disk just goes.
@@ -145,11 +159,11 @@ class GuestStore:
 
     def _bin_folder(self, folder: Path) -> None:
         if GuestFiles(folder).root.exists():
-            folder.rename(self._bin / f"{folder.name}.{token_hex(4)}")
-            sync_directory(self._bin)
+            self._fs.rename(folder, self._bin / f"{folder.name}.{token_hex(4)}")
+            self._fs.sync(self._bin)
         else:
-            shutil.rmtree(folder)
-        sync_directory(self._instances)
+            self._fs.remove_tree(folder)
+        self._fs.sync(self._instances)
 
     def list_binned(self) -> list[str]:
         """List the entries of the bin."""
@@ -157,7 +171,7 @@ class GuestStore:
 
     def remove_binned(self, entry: str) -> None:
         """Remove one entry of the bin for good."""
-        shutil.rmtree(self._bin / entry)
+        self._fs.remove_tree(self._bin / entry)
 
     def list_used_images(self) -> set[str] | None:
         """List the base images that disks lie over; None when that is unknown."""
@@ -174,27 +188,5 @@ class GuestStore:
         return used
 
 
-def _prepare(files: GuestFiles, image_name: str) -> None:
-    """Make the folder, name the base in it, clear what a crash left half-made."""
-    files.folder.mkdir(mode=0o711, exist_ok=True)
-    for left in files.folder.glob(f"*{_TEMPORARY}"):
-        left.unlink()
-    if not files.root.exists():
-        write_durably(files.image_note, image_name.encode())
-
-
-async def _build_swap(path: Path, size: int) -> None:
-    temporary = _temporary(path)
-    await asyncio.to_thread(_make_sparse, temporary, size)
-    await qemu_img.run_program("mkswap", "--label", "swap1", str(temporary))
-    await asyncio.to_thread(link_once, temporary, path)
-
-
-def _make_sparse(path: Path, size: int) -> None:
-    with path.open("wb") as file:
-        file.truncate(size)
-    path.chmod(0o600)
-
-
 def _temporary(path: Path) -> Path:
-    return path.with_name(f"{path.name}.{token_hex(4)}{_TEMPORARY}")
+    return path.with_name(f"{path.name}.{token_hex(4)}{BUILDING_SUFFIX}")

@@ -17,6 +17,7 @@ import orjson
 
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.storage.durable import write_durably
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_agent.storage.storage_faults import telling_faults
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,11 @@ class _Content:
 class OrderBook:
     """The records in memory; each change is on disk before ``put`` returns."""
 
-    def __init__(self, path: Path, host_id: str, content: _Content) -> None:
+    def __init__(
+        self, fs: FileSystem, path: Path, host_id: str, content: _Content
+    ) -> None:
         self.host_id = host_id
+        self._fs = fs
         self._path = path
         self._records = content.records
         self._highest_version = content.highest_version
@@ -88,7 +92,7 @@ class OrderBook:
         self._frozen_writer = max([self._frozen_writer, *terms])
         self._highest_version = went_back_to
         self._changes += 1
-        write_durably(self._path, self._encode())
+        write_durably(self._fs, self._path, self._encode())
 
     async def _write(self) -> None:
         """Write, or be part of another's write that began after the change."""
@@ -98,7 +102,7 @@ class OrderBook:
             if self._written >= change:
                 return
             covers, content = self._changes, self._encode()
-            await asyncio.to_thread(write_durably, self._path, content)
+            await asyncio.to_thread(write_durably, self._fs, self._path, content)
             self._written = covers
 
     def _encode(self) -> bytes:
@@ -121,25 +125,25 @@ class OrderBook:
             del self._records[uuid]
 
 
-def open_order_book(state_dir: Path) -> OrderBook:
+def open_order_book(fs: FileSystem, state_dir: Path) -> OrderBook:
     """Open the host's memory, or begin a new one. Blocks."""
-    state_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
+    fs.make_folder(state_dir)
     id_path, path = state_dir / "host-id", state_dir / "orders.json"
     host_id = _read_host_id(id_path)
     if host_id is not None:
         content = _read(path, host_id)
         if content is not None:
-            return OrderBook(path, host_id, content)
+            return OrderBook(fs, path, host_id, content)
         log.error(
             "%s is lost or unreadable: this host takes a new id and waits for "
             "spec.acceptIdentity of its ComputeHost",
             path,
         )
-        _set_aside(path)
-    book = OrderBook(path, str(uuid4()), _Content({}, 0, 0))
+        _set_aside(fs, path)
+    book = OrderBook(fs, path, str(uuid4()), _Content({}, 0, 0))
     # Orders first: an id without orders would be taken for lost orders.
-    write_durably(path, book._encode())  # noqa: SLF001 - its own constructor
-    write_durably(id_path, f"{book.host_id}\n".encode(), mode=0o644)
+    write_durably(fs, path, book._encode())  # noqa: SLF001 - its own constructor
+    write_durably(fs, id_path, f"{book.host_id}\n".encode(), mode=0o644)
     return book
 
 
@@ -165,9 +169,9 @@ def _read(path: Path, host_id: str) -> _Content | None:
         return None
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(fs: FileSystem, path: Path) -> None:
     if path.exists():
-        path.replace(path.with_name(f"orders.{uuid4().hex[:8]}.unreadable"))
+        fs.rename(path, path.with_name(f"orders.{uuid4().hex[:8]}.unreadable"))
 
 
 def _encode_record(record: OrderRecord) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from kilonova_agent.domain.faults import (
     ImageUnavailable,
     InvalidUrl,
 )
+from kilonova_agent.storage.file_system import HostFileSystem
 from kilonova_agent.storage.images.address_policy import AddressPolicy
 from kilonova_agent.storage.images.cache import (
     CachedImage,
@@ -49,9 +50,13 @@ def make_cache(
 ) -> ImageCache:
     policy = AddressPolicy(allowed=[ip_network("127.0.0.0/8")])
     limits = DownloadLimits(max_bytes, min_free_bytes, timeout_seconds=30)
-    clock, random = SystemClock(), Random(1)
-    download = Download(HttpSource(policy), limits, clock=clock, random=random)
-    return ImageCache(folder, download, clock=clock, random=random)
+    return build_cache(folder, HttpSource(policy), limits)
+
+
+def build_cache(folder: Path, source: HttpSource, limits: DownloadLimits) -> ImageCache:
+    fs, clock, random = HostFileSystem(), SystemClock(), Random(1)
+    download = Download(source, limits, fs=fs, clock=clock, random=random)
+    return ImageCache(folder, download, fs=fs, clock=clock, random=random)
 
 
 async def fetch(cache: ImageCache, image: dict[str, Any]) -> CachedImage:
@@ -267,15 +272,8 @@ async def test_a_good_redirect_is_followed(images: ImageServer, tmp_path: Path) 
 
 
 async def test_a_name_that_means_this_host_is_refused(tmp_path: Path) -> None:
-    clock, random = SystemClock(), Random(1)
     limits = DownloadLimits(10**9, 0, timeout_seconds=30)
-    source = HttpSource(AddressPolicy())
-    cache = ImageCache(
-        tmp_path / "cache",
-        Download(source, limits, clock=clock, random=random),
-        clock=clock,
-        random=random,
-    )
+    cache = build_cache(tmp_path / "cache", HttpSource(AddressPolicy()), limits)
     image = {
         "url": "http://localhost:6443/x.raw",
         "checksum": f"sha256:{'0' * 64}",

@@ -22,8 +22,13 @@ from typing import Literal
 
 import orjson
 
-from kilonova_agent.domain.faults import ChecksumMismatch, GuestFault
-from kilonova_agent.storage.durable import sync_directory, write_durably
+from kilonova_agent.domain.faults import (
+    ChecksumMismatch,
+    GuestFault,
+    StorageFailed,
+)
+from kilonova_agent.storage.durable import write_durably
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_agent.storage.images import qemu_img
 from kilonova_agent.storage.images.download import Download, note_path
 from kilonova_agent.storage.images.image_file import (
@@ -41,6 +46,7 @@ log = logging.getLogger(__name__)
 
 PARALLEL_DOWNLOADS = 3
 _HASH_CHUNK_BYTES = 4 * 1024 * 1024
+_READ_ONLY = 0o444
 # A server or a host may be well again soon; a file that is wrong stays wrong for long.
 _UNAVAILABLE_PAUSES = Backoff(first_seconds=15.0, most_seconds=300.0)
 _WRONG_PAUSES = Backoff(first_seconds=120.0, most_seconds=1800.0)
@@ -86,9 +92,16 @@ class ImageCache:
     """Images by what their Instances say of them."""
 
     def __init__(
-        self, folder: Path, download: Download, *, clock: Clock, random: Random
+        self,
+        folder: Path,
+        download: Download,
+        *,
+        fs: FileSystem,
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._folder = folder
+        self._fs = fs
         self._download = download
         self._clock = clock
         self._random = random
@@ -99,7 +112,7 @@ class ImageCache:
         self._failures: dict[str, _Failure] = {}
         self._pins: dict[str, int] = {}
         self._slots = asyncio.Semaphore(PARALLEL_DOWNLOADS)
-        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        fs.make_folder(folder)
 
     def on_done(self, handler: Callable[[str], None]) -> None:
         """Call ``handler`` with each waiter when its image came, or failed."""
@@ -185,6 +198,11 @@ class ImageCache:
             self._note_failure(name, fault)
         except OSError as error:
             self._note_failure(name, build_storage_fault("keeping the image", error))
+        except Exception as error:
+            # Nobody foresaw it; without a pause it would come at once again.
+            log.exception("image %s", name)
+            unforeseen = StorageFailed(f"the image could not be kept: {error!r}")
+            self._note_failure(name, unforeseen)
         else:
             self._failures.pop(name, None)
         finally:
@@ -201,7 +219,7 @@ class ImageCache:
     def _unlink(self, name: str) -> None:
         part = self._folder / f"{name}.part"
         for path in (self._folder / name, part, note_path(part), self._info_path(name)):
-            path.unlink(missing_ok=True)
+            self._fs.unlink(path)
 
     def _land(self, name: str) -> None:
         """End a flight; whoever waited for it asks again."""
@@ -216,7 +234,7 @@ class ImageCache:
         try:
             await asyncio.to_thread(_check_checksum, part, image.checksum)
         except ChecksumMismatch:
-            await asyncio.to_thread(_forget_part, part)
+            await asyncio.to_thread(self._forget_part, part)
             if not resumed:
                 raise
             # The half from before may be to blame: once more from the start.
@@ -228,19 +246,24 @@ class ImageCache:
             check_file(ends, image.format)
             info = await qemu_img.read_info(part, image.format)
         except GuestFault:
-            await asyncio.to_thread(_forget_part, part)
+            await asyncio.to_thread(self._forget_part, part)
             raise
         await asyncio.to_thread(self._finish, name, part, info.virtual_bytes)
         log.info("image %s is complete", name)
 
     def _finish(self, name: str, part: Path, virtual_bytes: int) -> None:
         content = orjson.dumps({"virtualBytes": virtual_bytes})
-        write_durably(self._info_path(name), content)
+        write_durably(self._fs, self._info_path(name), content)
         # Guests' processes read it, whoever they run as; nobody writes it.
-        part.chmod(0o444)
-        part.rename(self._folder / name)
-        note_path(part).unlink(missing_ok=True)
-        sync_directory(self._folder)
+        self._fs.chmod(part, _READ_ONLY)
+        # First, since nobody would look for it once the image is complete.
+        self._fs.unlink(note_path(part))
+        self._fs.rename(part, self._folder / name)
+        self._fs.sync(self._folder)
+
+    def _forget_part(self, part: Path) -> None:
+        self._fs.unlink(part)
+        self._fs.unlink(note_path(part))
 
     def _info_path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -274,8 +297,3 @@ def _read_ends(path: Path) -> FileEnds:
         size = path.stat().st_size
         file.seek(max(0, size - TAIL_BYTES))
         return FileEnds(head, file.read(TAIL_BYTES))
-
-
-def _forget_part(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    note_path(part).unlink(missing_ok=True)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import BinaryIO
 
 import aiohttp
 import orjson
@@ -23,6 +22,7 @@ from kilonova_agent.domain.faults import (
     ImageUnavailable,
 )
 from kilonova_agent.storage.durable import write_durably
+from kilonova_agent.storage.file_system import FileSystem
 from kilonova_agent.storage.images.http_source import HttpSource, describe
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
@@ -64,9 +64,11 @@ class Download:
         source: HttpSource,
         limits: DownloadLimits,
         *,
+        fs: FileSystem,
         clock: Clock,
         random: Random,
     ) -> None:
+        self._fs = fs
         self._source = source
         self._limits = limits
         self._clock = clock
@@ -110,24 +112,24 @@ class Download:
         async with self._source.open(url, headers) as response:
             offset = _check_answer(response, start)
             if offset is None:  # what we have is not the beginning of this file
-                await asyncio.to_thread(part.unlink, missing_ok=True)
+                await asyncio.to_thread(self._fs.unlink, part)
                 raise _Interrupted("the server's file changed")
             self._check_room(part, offset, response.content_length or 0)
             if offset == 0:
-                _write_note(part, url, response.headers)
+                await asyncio.to_thread(self._write_note, part, url, response.headers)
             await self._copy(response, part, offset)
 
     async def _copy(
         self, response: aiohttp.ClientResponse, part: Path, offset: int
     ) -> None:
         written = offset
-        with await asyncio.to_thread(_open_part, part, offset) as file:
+        with await asyncio.to_thread(self._fs.open_part, part, offset) as file:
             try:
                 async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     written += len(chunk)
                     if written > self._limits.max_bytes:
                         raise self._too_large(written)
-                    await asyncio.to_thread(file.write, chunk)
+                    await asyncio.to_thread(self._fs.append, file, chunk)
             except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
                 raise _Interrupted(
                     f"the image's server broke off after {written} bytes: "
@@ -135,7 +137,18 @@ class Download:
                 ) from error
             finally:
                 # Only what is on disk may count when an attempt goes on.
-                await asyncio.shield(asyncio.to_thread(_sync, file))
+                await asyncio.shield(asyncio.to_thread(self._fs.sync, part))
+
+    def _write_note(self, part: Path, url: str, headers: Mapping[str, str]) -> None:
+        etag = headers.get("ETag", "")
+        # A weak ETag says "much alike", which is not enough to join two halves.
+        mark = etag if etag and not etag.startswith("W/") else ""
+        mark = mark or headers.get("Last-Modified", "")
+        if mark:
+            content = orjson.dumps({"url": url, "mark": mark})
+            write_durably(self._fs, note_path(part), content)
+        else:
+            self._fs.unlink(note_path(part))
 
     def _check_room(self, part: Path, offset: int, coming: int) -> None:
         if offset + coming > self._limits.max_bytes:
@@ -185,35 +198,12 @@ def _check_answer(response: aiohttp.ClientResponse, start: int) -> int | None:
     raise error
 
 
-def _write_note(part: Path, url: str, headers: Mapping[str, str]) -> None:
-    etag = headers.get("ETag", "")
-    # A weak ETag says "much alike", which is not enough to join two halves.
-    mark = etag if etag and not etag.startswith("W/") else ""
-    mark = mark or headers.get("Last-Modified", "")
-    if mark:
-        write_durably(note_path(part), orjson.dumps({"url": url, "mark": mark}))
-    else:
-        note_path(part).unlink(missing_ok=True)
-
-
 def _read_note(part: Path) -> _Note | None:
     try:
         data = orjson.loads(note_path(part).read_bytes())
         return _Note(str(data["url"]), str(data["mark"]))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
-
-
-def _open_part(part: Path, offset: int) -> BinaryIO:
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    file = os.fdopen(fd, "wb", buffering=0)
-    file.truncate(offset)
-    file.seek(offset)
-    return file
-
-
-def _sync(file: BinaryIO) -> None:
-    os.fsync(file.fileno())
 
 
 def _size(path: Path) -> int:

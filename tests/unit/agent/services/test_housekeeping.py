@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 import subprocess
 import threading
 from collections.abc import Iterable
@@ -16,7 +15,6 @@ import pytest
 from kilonova_agent.domain.orders import OrderRecord, begin
 from kilonova_agent.services.builder import Builder
 from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
-from kilonova_agent.storage import ages
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.images.cache import (
     ImageCache,
@@ -25,6 +23,7 @@ from kilonova_agent.storage.images.cache import (
 )
 from kilonova_api.instance import Instance
 from support.clock import FakeClock
+from support.file_systems import FailingFileSystem
 from support.instances import make_instance, make_nic_body
 
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -47,6 +46,7 @@ class House:
     """A state directory with one image, and one destroyed guest over another."""
 
     state_dir: Path
+    fs: FailingFileSystem = field(default_factory=FailingFileSystem)
     clock: FakeClock = field(default_factory=FakeClock)
     networks: Networks = field(default_factory=Networks)
     instances: list[Instance] | None = field(default_factory=list)
@@ -54,10 +54,14 @@ class House:
     min_free_percent: int = 0
 
     def __post_init__(self) -> None:
-        self.store = GuestStore(self.state_dir)
+        self.store = GuestStore(self.fs, self.state_dir)
         download: Any = None
         self.images = ImageCache(
-            self.state_dir / "images", download, clock=self.clock, random=Random(1)
+            self.state_dir / "images",
+            download,
+            fs=self.fs,
+            clock=self.clock,
+            random=Random(1),
         )
         for name in ("used.raw", "unused.raw"):
             (self.state_dir / "images" / name).touch()
@@ -68,6 +72,7 @@ class House:
         files.image_note.write_text("used.raw")
         driver: Any = self.networks
         self.keeping = Housekeeping(
+            fs=self.fs,
             state_dir=self.state_dir,
             driver=driver,
             store=self.store,
@@ -130,16 +135,13 @@ async def test_a_full_disk_empties_the_bin_earlier(tmp_path: Path) -> None:
 
 
 async def test_a_disk_so_full_that_no_age_can_be_written_is_emptied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     house = House(tmp_path, min_free_percent=100)
     house.store.bin(UUID)
 
-    def fail(*_arguments: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(ages, "write_durably", fail)
-    await house.keeping.sweep()
+    with house.fs.failing("create", errno.ENOSPC):
+        await house.keeping.sweep()
 
     assert house.store.list_binned() == []
 

@@ -7,6 +7,7 @@ import pytest
 
 from kilonova_agent.domain.standing import Standing
 from kilonova_agent.services.reconciler import Reconciler, Surroundings
+from kilonova_agent.storage.file_system import HostFileSystem
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.order_book import open_order_book
 from kilonova_api.instance import Instance
@@ -40,6 +41,7 @@ class Stage:
         self.destroyed = 0
         self._hears_at_once = hears_at_once
         driver: Any = NoGuests()
+        fs = HostFileSystem()
         forgetful: Any = Forgetful()
         myself: Any = self
         nothing: Any = None
@@ -52,8 +54,8 @@ class Stage:
                 build_report_after_seconds=1.0,
             ),
             driver=driver,
-            orders=open_order_book(folder),
-            store=GuestStore(folder),
+            orders=open_order_book(fs, folder),
+            store=GuestStore(fs, folder),
             builder=nothing,
             destroyer=myself,
             stopper=forgetful,

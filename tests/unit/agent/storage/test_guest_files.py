@@ -3,7 +3,6 @@
 import errno
 import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,15 @@ from kilonova_agent.domain.faults import (
     ImageUnavailable,
     StorageFailed,
 )
-from kilonova_agent.storage import guest_files
+from kilonova_agent.storage.file_system import HostFileSystem
 from kilonova_agent.storage.guest_files import GuestStore
 from kilonova_agent.storage.images.cache import CachedImage
 from kilonova_api.flavor import FlavorSize
+from support.file_systems import FailingFileSystem
 
 UUID = "11111111-2222-4333-8444-555555555555"
 GIB = 1024**3
+FS = HostFileSystem()
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def info(path: Path) -> dict[str, Any]:
 async def test_the_root_disk_lies_over_the_image_in_a_format_that_is_told(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     files = store.of(UUID)
 
     await store.build_disks(files, image, flavor(rootGiB=2))
@@ -67,7 +68,7 @@ async def test_the_root_disk_lies_over_the_image_in_a_format_that_is_told(
 async def test_without_a_root_size_the_disk_is_as_big_as_the_image(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     files = store.of(UUID)
 
     await store.build_disks(files, image, flavor())
@@ -79,7 +80,7 @@ async def test_without_a_root_size_the_disk_is_as_big_as_the_image(
 async def test_ephemeral_and_swap_disks_follow_the_root(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     files = store.of(UUID)
 
     await store.build_disks(files, image, flavor(ephemeralGiB=1, swapMiB=8))
@@ -98,7 +99,7 @@ async def test_ephemeral_and_swap_disks_follow_the_root(
 async def test_a_disk_that_is_there_is_never_built_again(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     files = store.of(UUID)
     await store.build_disks(files, image, flavor())
     files.root.write_bytes(b"somebody's data")
@@ -111,7 +112,7 @@ async def test_a_disk_that_is_there_is_never_built_again(
 async def test_a_kill_in_the_middle_leaves_nothing_that_counts(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     files = store.of(UUID)
     files.folder.mkdir()
     (files.folder / "disk.qcow2.abcd.building").write_bytes(b"half")
@@ -132,15 +133,6 @@ def put_program(
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
-def fail_with(number: int) -> Callable[..., None]:
-    """Build a call that fails as the system's do."""
-
-    def fail(*_arguments: object, **_more: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    return fail
-
-
 @pytest.mark.parametrize("name", ["mkswap", "prlimit"])
 @pytest.mark.parametrize(
     ("says", "fault"),
@@ -154,7 +146,7 @@ async def test_a_program_that_fails_is_the_guests_fault(
     says: str,
     fault: type[GuestFault],
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     put_program(tmp_path / "programs", monkeypatch, name=name, says=says)
 
     with pytest.raises(fault, match=says):
@@ -163,7 +155,7 @@ async def test_a_program_that_fails_is_the_guests_fault(
     assert not store.of(UUID).root.exists()
 
 
-@pytest.mark.parametrize("call", ["write_durably", "link_once", "_make_sparse"])
+@pytest.mark.parametrize("step", ["create", "rename", "link", "create_sparse"])
 @pytest.mark.parametrize(
     ("number", "fault"),
     [
@@ -176,44 +168,41 @@ async def test_a_program_that_fails_is_the_guests_fault(
 async def test_a_file_system_that_fails_is_the_guests_fault(
     tmp_path: Path,
     image: CachedImage,
-    monkeypatch: pytest.MonkeyPatch,
-    call: str,
+    step: str,
     number: int,
     fault: type[GuestFault],
 ) -> None:
-    store = GuestStore(tmp_path)
-    monkeypatch.setattr(guest_files, call, fail_with(number))
+    fs = FailingFileSystem()
+    store = GuestStore(fs, tmp_path)
 
-    with pytest.raises(fault, match=os.strerror(number)):
+    with fs.failing(step, number), pytest.raises(fault, match=os.strerror(number)):
         await store.build_disks(store.of(UUID), image, flavor(swapMiB=8))
 
 
 async def test_an_image_that_is_gone_is_no_full_disk(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     gone = replace(image, path=tmp_path / "gone.qcow2")
 
     with pytest.raises(ImageUnavailable, match="downloaded again"):
         await store.build_disks(store.of(UUID), gone, flavor())
 
 
-def test_a_bin_that_takes_nothing_is_the_guests_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = GuestStore(tmp_path)
+def test_a_bin_that_takes_nothing_is_the_guests_fault(tmp_path: Path) -> None:
+    fs = FailingFileSystem()
+    store = GuestStore(fs, tmp_path)
     store.of(UUID).folder.mkdir()
     store.of(UUID).root.touch()
-    monkeypatch.setattr(guest_files, "sync_directory", fail_with(errno.EIO))
 
-    with pytest.raises(StorageFailed):
+    with fs.failing("rename", errno.EIO), pytest.raises(StorageFailed):
         store.bin(UUID)
 
 
 async def test_binned_disks_still_name_their_image(
     tmp_path: Path, image: CachedImage
 ) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     await store.build_disks(store.of(UUID), image, flavor())
 
     store.bin(UUID)
@@ -227,7 +216,7 @@ async def test_binned_disks_still_name_their_image(
 
 
 def test_a_folder_without_a_disk_is_not_worth_a_bin(tmp_path: Path) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     store.of(UUID).folder.mkdir()
 
     store.bin(UUID)
@@ -237,7 +226,7 @@ def test_a_folder_without_a_disk_is_not_worth_a_bin(tmp_path: Path) -> None:
 
 
 def test_a_disk_whose_image_is_unknown_stops_all_removals(tmp_path: Path) -> None:
-    store = GuestStore(tmp_path)
+    store = GuestStore(FS, tmp_path)
     store.of(UUID).folder.mkdir()
     store.of(UUID).root.touch()
 
@@ -249,4 +238,4 @@ def test_a_disk_whose_image_is_unknown_stops_all_removals(tmp_path: Path) -> Non
 )
 def test_only_uuids_become_paths(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=r"uuid|UUID"):
-        GuestStore(tmp_path).of(name)
+        GuestStore(FS, tmp_path).of(name)

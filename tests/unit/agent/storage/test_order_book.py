@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,19 +9,21 @@ import pytest
 
 from kilonova_agent.domain.faults import DiskFull
 from kilonova_agent.domain.orders import OrderRecord
-from kilonova_agent.storage import order_book
+from kilonova_agent.storage.file_system import HostFileSystem
 from kilonova_agent.storage.order_book import MAX_TOMBSTONES, open_order_book
+from support.file_systems import FailingFileSystem
 
+FS = HostFileSystem()
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 RECORD = OrderRecord(5, 2, "uid", 3, "b1", built_at=THEN, launched_at=None, off=True)
 
 
 async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
-    book = open_order_book(tmp_path)
+    book = open_order_book(FS, tmp_path)
     await book.put("a", RECORD)
     await book.note_version(17)
 
-    again = open_order_book(tmp_path)
+    again = open_order_book(FS, tmp_path)
 
     assert again.host_id == book.host_id
     assert again.find("a") == RECORD
@@ -30,29 +31,25 @@ async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_puts_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
-    book = open_order_book(tmp_path)
+    book = open_order_book(FS, tmp_path)
 
     await asyncio.gather(*(book.put(str(n), RECORD) for n in range(30)))
 
-    again = open_order_book(tmp_path)
+    again = open_order_book(FS, tmp_path)
     assert all(again.find(str(n)) == RECORD for n in range(30))
 
 
 async def test_what_could_not_be_written_is_written_when_it_is_put_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    book = open_order_book(tmp_path)
+    fs = FailingFileSystem()
+    book = open_order_book(fs, tmp_path)
 
-    def fail(*_arguments: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as full:
-        full.setattr(order_book, "write_durably", fail)
-        with pytest.raises(DiskFull, match="orders"):
-            await book.put("a", RECORD)
+    with fs.failing("create", errno.ENOSPC), pytest.raises(DiskFull, match="orders"):
+        await book.put("a", RECORD)
     await book.put("a", RECORD)
 
-    assert open_order_book(tmp_path).find("a") == RECORD
+    assert open_order_book(FS, tmp_path).find("a") == RECORD
 
 
 @pytest.mark.parametrize(
@@ -61,48 +58,48 @@ async def test_what_could_not_be_written_is_written_when_it_is_put_again(
 def test_unreadable_orders_make_a_new_host_and_are_kept_aside(
     tmp_path: Path, damage: str
 ) -> None:
-    book = open_order_book(tmp_path)
+    book = open_order_book(FS, tmp_path)
     (tmp_path / "orders.json").write_text(damage)
 
-    again = open_order_book(tmp_path)
+    again = open_order_book(FS, tmp_path)
 
     assert again.host_id != book.host_id
     (aside,) = tmp_path.glob("orders.*.unreadable")
     assert aside.read_text() == damage
-    assert open_order_book(tmp_path).host_id == again.host_id
+    assert open_order_book(FS, tmp_path).host_id == again.host_id
 
 
 def test_lost_orders_make_a_new_host(tmp_path: Path) -> None:
-    before = open_order_book(tmp_path).host_id
+    before = open_order_book(FS, tmp_path).host_id
     (tmp_path / "orders.json").unlink()
 
-    assert open_order_book(tmp_path).host_id != before
+    assert open_order_book(FS, tmp_path).host_id != before
 
 
 def test_an_id_is_given_again_after_a_kill_between_its_two_files(
     tmp_path: Path,
 ) -> None:
-    open_order_book(tmp_path)
+    open_order_book(FS, tmp_path)
     (tmp_path / "host-id").unlink()  # orders.json is written first
 
-    again = open_order_book(tmp_path)
+    again = open_order_book(FS, tmp_path)
 
-    assert open_order_book(tmp_path).host_id == again.host_id
+    assert open_order_book(FS, tmp_path).host_id == again.host_id
 
 
 async def test_freezing_ends_belief_in_all_writers_so_far(tmp_path: Path) -> None:
-    book = open_order_book(tmp_path)
+    book = open_order_book(FS, tmp_path)
     await book.put("a", RECORD)
     await book.note_version(100)
 
     book.freeze(40)
 
-    again = open_order_book(tmp_path)
+    again = open_order_book(FS, tmp_path)
     assert (again.frozen_writer, again.highest_version) == (5, 40)
 
 
 async def test_only_the_newest_tombstones_stay(tmp_path: Path) -> None:
-    book = open_order_book(tmp_path)
+    book = open_order_book(FS, tmp_path)
     await book.put("living", RECORD)
     tombstone = OrderRecord(1, 1, "uid", 1, "b1", destroyed=True)
     for number in range(MAX_TOMBSTONES + 2):
@@ -110,7 +107,7 @@ async def test_only_the_newest_tombstones_stay(tmp_path: Path) -> None:
 
     await book.put("last", tombstone)
 
-    again = open_order_book(tmp_path)
+    again = open_order_book(FS, tmp_path)
     assert again.find("living") == RECORD
     assert again.find("dead-2") is None
     assert again.find("dead-3") == tombstone
