@@ -65,8 +65,7 @@ def measure_boot(lab: BenchLab, *, servers: int = 30) -> dict[str, Any]:
 
     The start is when the API server got the create (its audit log: the object's
     own stamp has whole seconds only). ``apply_to_domain``: until libvirt's
-    STARTED event; ``guest_ready``: from there until the guest's line on its
-    serial port.
+    STARTED event; ``guest_ready``: until the guest's line on its serial port.
     """
     domains, guests = [], []
     with listen(lab) as events:
@@ -106,7 +105,7 @@ def _boot(lab: BenchLab, name: str, events: StartedEvents) -> tuple[float, float
 
     guest = wait_until(ready, f"guest of {name}")
     lab.delete(name)
-    return started - created, guest - started
+    return started - created, guest - created
 
 
 def _find_creation(lab: BenchLab, name: str, offset: int) -> float | None:
