@@ -8,9 +8,11 @@ from random import Random
 
 from kilonova_agent.domain.host_report import HostIdentity, Trouble
 from kilonova_agent.drivers.base import ComputeDriver
+from kilonova_agent.services.build_reports import BuildReports
 from kilonova_agent.services.builder import Builder
 from kilonova_agent.services.canary import Canary
 from kilonova_agent.services.destroyer import Destroyer
+from kilonova_agent.services.guest_life import GuestLife
 from kilonova_agent.services.host_watch import HostFacts, HostWatch
 from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
 from kilonova_agent.services.instance_feed import InstanceFeed
@@ -199,19 +201,34 @@ class AgentParts:
     def _make_reconciler(self) -> Reconciler:
         settings, outside, orders = self._settings, self._outside, self._orders
         kube, driver, clock = outside.kube, outside.driver, outside.clock
+        statuses = StatusWriter(kube, clock, agent_version=outside.version)
+        builds = BuildReports(
+            statuses, clock, after_seconds=settings.build_report_after_seconds
+        )
         return Reconciler(
             Surroundings(
                 find_instance=self.feed.find,
                 find_standing=lambda: self.watch.standing,
                 look_again=self._look_again,
                 agent_version=outside.version,
-                build_report_after_seconds=settings.build_report_after_seconds,
             ),
             driver=driver,
             orders=orders,
             store=self.store,
-            builder=Builder(kube, driver, orders, self.store, self.images, clock),
+            life=self._make_life(builds),
             destroyer=Destroyer(kube, driver, orders, self.store),
+            builds=builds,
+            statuses=statuses,
+        )
+
+    def _make_life(self, builds: BuildReports) -> GuestLife:
+        settings, outside, orders = self._settings, self._outside, self._orders
+        kube, driver, clock = outside.kube, outside.driver, outside.clock
+        return GuestLife(
+            driver=driver,
+            orders=orders,
+            builder=Builder(kube, driver, orders, self.store, self.images, clock),
+            builds=builds,
             stopper=Stopper(
                 driver,
                 clock,
@@ -219,7 +236,6 @@ class AgentParts:
                 retry_seconds=settings.shutdown_retry_seconds,
             ),
             pacer=StartPacer(clock, outside.random),
-            statuses=StatusWriter(kube, clock, agent_version=outside.version),
             clock=clock,
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kilonova_agent.domain.standing import Standing
+from kilonova_agent.services.build_reports import BuildReports
 from kilonova_agent.services.reconciler import Reconciler, Surroundings
 from kilonova_agent.storage.file_system import HostFileSystem
 from kilonova_agent.storage.guest_files import GuestStore
@@ -21,6 +22,9 @@ class Forgetful:
     """Stands for the parts that keep something by uuid."""
 
     def forget(self, _uuid: str) -> None:
+        pass
+
+    def end(self, _uuid: str) -> None:
         pass
 
 
@@ -44,24 +48,21 @@ class Stage:
         fs = HostFileSystem()
         forgetful: Any = Forgetful()
         myself: Any = self
-        nothing: Any = None
+        self.builds = BuildReports(forgetful, FakeClock(), after_seconds=1.0)
         self.reconciler = Reconciler(
             Surroundings(
                 find_instance=lambda _: self.instance,
                 find_standing=lambda: Standing(accepted=True, known=True),
                 look_again=lambda _, __: None,
                 agent_version="0.1.0",
-                build_report_after_seconds=1.0,
             ),
             driver=driver,
             orders=open_order_book(fs, folder),
             store=GuestStore(fs, folder),
-            builder=nothing,
+            life=forgetful,
             destroyer=myself,
-            stopper=forgetful,
-            pacer=forgetful,
+            builds=self.builds,
             statuses=forgetful,
-            clock=FakeClock(),
         )
 
     async def destroy(self, wanted: Instance, *, up_to_generation: int) -> None:
@@ -93,7 +94,8 @@ async def test_nothing_is_kept_in_mind_of_a_destroyed_guest(
 
     kept = {
         name: value
-        for name, value in vars(stage.reconciler).items()
+        for part in (stage.reconciler, stage.builds)
+        for name, value in vars(part).items()
         if isinstance(value, dict) and value
     }
     assert kept == {}

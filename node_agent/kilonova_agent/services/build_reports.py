@@ -1,0 +1,83 @@
+"""What is said of a build that is not over yet, and from when on."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from kilonova_agent.domain.faults import SecretNotFound
+from kilonova_agent.domain.orders import OrderRecord
+from kilonova_agent.domain.outcome import Outcome
+from kilonova_agent.domain.status import report_building, report_fault
+from kilonova_agent.services.status_writer import StatusWriter
+from kilonova_api.instance import Instance
+from kilonova_api.kube.clock import Clock
+
+# A Secret follows its Instance within moments, or something is wrong.
+SECRET_GRACE_SECONDS = 60.0
+SECRET_RETRY_SECONDS = 0.5
+SECRET_RETRY_MOST_SECONDS = 10.0
+
+
+class BuildReports:
+    """Remembers since when guests are worked on.
+
+    Most builds are over before anybody could read that they run: nothing is
+    said of one before ``after_seconds``.
+    """
+
+    def __init__(
+        self, statuses: StatusWriter, clock: Clock, *, after_seconds: float
+    ) -> None:
+        self._statuses = statuses
+        self._clock = clock
+        self._after_seconds = after_seconds
+        self._began_at: dict[str, float] = {}
+
+    def begin(self, uuid: str) -> None:
+        """Note that the guest is worked on, unless that is known."""
+        self._began_at.setdefault(uuid, self._clock.boottime())
+
+    def end(self, uuid: str) -> None:
+        """Hear that there is nothing to be waited for any more."""
+        self._began_at.pop(uuid, None)
+
+    def seconds_left(self, uuid: str) -> float:
+        """Tell for how long nothing is said of the build yet; 0 or less: say it."""
+        return self._after_seconds - self._passed(uuid)
+
+    def build_secret_outcome(
+        self, wanted: Instance, fault: SecretNotFound, record: OrderRecord
+    ) -> Outcome:
+        """Build the outcome of a Secret that is not there: wait, then complain."""
+        said = self._statuses.get_last(wanted).fault
+        if said is not None and said.reason == fault.reason:
+            return Outcome(report_fault(fault), record, SECRET_RETRY_MOST_SECONDS)
+        passed = self._passed(wanted.metadata.name)
+        # Soon at first, then less and less often.
+        pause = min(max(SECRET_RETRY_SECONDS, passed / 4), SECRET_RETRY_MOST_SECONDS)
+        if passed < SECRET_GRACE_SECONDS:
+            report = report_building("waiting", "WaitingForSecret", fault.message)
+        else:
+            report = report_fault(fault)
+        return Outcome(report, record, pause)
+
+    @contextlib.asynccontextmanager
+    async def reporting(
+        self, wanted: Instance, record: OrderRecord
+    ) -> AsyncIterator[None]:
+        """Say BUILD if the body takes so long that a person wonders."""
+
+        async def report_later() -> None:
+            await self._clock.sleep(self._after_seconds)
+            await self._statuses.write(wanted, report_building("spawning"), record)
+
+        task = asyncio.create_task(report_later())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _passed(self, uuid: str) -> float:
+        now = self._clock.boottime()
+        return now - self._began_at.get(uuid, now)
