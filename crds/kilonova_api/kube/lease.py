@@ -75,7 +75,7 @@ class LeaseElector:
         settings: LeaseSettings | None = None,
         notes: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
-        """``notes``: annotations to write with each renewal."""
+        """``notes``: annotations to write with each renewal and the release."""
         self._kube = kube
         self._name = name
         self._clock = clock
@@ -114,8 +114,23 @@ class LeaseElector:
                 taken = None
             if taken is not None:
                 return taken
-            pause = self._settings.retry_seconds * (0.75 + self._random.random() / 2)
-            await self._clock.sleep(pause)
+            await self._pause()
+
+    async def observe(self) -> Never:
+        """Look at the holder until cancelled, and take nothing.
+
+        How long the Lease stood still counts from here: who has to take it after
+        another one then need not wait once more.
+        """
+        while True:
+            try:
+                found = await self._find()
+            except KubeError as error:
+                logger.info("Lease %s: cannot be read now: %s", self._name, error)
+            else:
+                if found is not None:
+                    self._observe(LeaseRecord.of(found))
+            await self._pause()
 
     async def hold(self) -> Never:
         """Renew until cancelled.
@@ -129,11 +144,14 @@ class LeaseElector:
             await self._renew()
 
     async def release(self) -> None:
-        """Stop being the holder and say so; failing that, followers wait."""
+        """Stop being the holder and say so, with the last notes.
+
+        Where that fails, followers wait.
+        """
         lease, self._lease = self._lease, None
         if lease is None:
             return
-        released = build_released(lease, now=self._clock.utcnow())
+        released = build_released(lease, self._notes(), now=self._clock.utcnow())
         deadline = Deadline.after(self._clock, self._settings.release_seconds)
         try:
             await self._kube.replace(LEASE, released, deadline=deadline)
@@ -195,6 +213,10 @@ class LeaseElector:
         theirs = self._observed.duration_seconds if self._observed else 0
         wait = max(theirs, self._settings.duration_seconds)
         return self._clock.boottime() - self._observed_at >= wait
+
+    async def _pause(self) -> None:
+        jitter = 0.75 + self._random.random() / 2
+        await self._clock.sleep(self._settings.retry_seconds * jitter)
 
     async def _renew(self) -> None:
         while True:

@@ -83,19 +83,25 @@ def build_taken(
 
 
 def build_renewed(
-    lease: KubeObject, annotations: Mapping[str, str], *, now: datetime
+    lease: KubeObject, notes: Mapping[str, str], *, now: datetime
 ) -> KubeObject:
     """Build the Lease as its holder renews it, with the holder's notes."""
-    renewed = _with_spec(lease, {"renewTime": _micro_time(now)})
-    if annotations:
-        metadata = renewed["metadata"]
-        metadata["annotations"] = annotations_of(lease) | dict(annotations)
-    return renewed
+    return _with_notes(_with_spec(lease, {"renewTime": _micro_time(now)}), notes)
 
 
-def build_released(lease: KubeObject, *, now: datetime) -> KubeObject:
+def build_released(
+    lease: KubeObject, notes: Mapping[str, str], *, now: datetime
+) -> KubeObject:
     """Build the Lease without a holder, so that the next need not wait."""
-    return _with_spec(lease, {"holderIdentity": "", "renewTime": _micro_time(now)})
+    changed = {"holderIdentity": "", "renewTime": _micro_time(now)}
+    return _with_notes(_with_spec(lease, changed), notes)
+
+
+def _with_notes(lease: KubeObject, notes: Mapping[str, str]) -> KubeObject:
+    if not notes:
+        return lease
+    annotations = annotations_of(lease) | dict(notes)
+    return {**lease, "metadata": lease["metadata"] | {"annotations": annotations}}
 
 
 def _with_spec(lease: KubeObject, changed: Mapping[str, Any]) -> KubeObject:

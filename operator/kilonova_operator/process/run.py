@@ -114,9 +114,8 @@ class OperatorProcess:
     ) -> None:
         roles = self._settings.wanted_roles
         self.health.working(f"standing by for {', '.join(roles)}")
-        for role in roles:
-            databases = self._settings.databases_of(role)
-            await context.leadership.take(role, databases, supervisor.start)
+        databases = {role: self._settings.databases_of(role) for role in roles}
+        await context.leadership.take(databases, supervisor.start)
         if SUPER in roles and versions.went_back:
             term = context.leadership.term(API_DATABASE)
             await context.stores.api.freeze(term, WENT_BACK, versions.explain())

@@ -7,7 +7,7 @@ notices; the term keeps one that did not notice from writing.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
@@ -45,6 +45,14 @@ class ElectorFactory(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _WantedRole:
+    name: str
+    elector: LeaseElector
+    notes: dict[str, str]
+    """What the Lease remembers of each of the role's databases."""
+
+
 @dataclass(slots=True)
 class _HeldRole:
     elector: LeaseElector
@@ -78,22 +86,30 @@ class Leadership:
         self._held: dict[str, _HeldRole] = {}
         self._terms: dict[str, Term] = {}
 
-    async def take(self, role: str, databases: tuple[str, ...], start: Start) -> None:
-        """Wait for the role's Lease, then begin a term on each of its databases.
+    async def take(self, roles: Mapping[str, tuple[str, ...]], start: Start) -> None:
+        """Wait for each role's Lease, then begin a term on each of its databases.
 
-        ``start`` is given the task that renews the Lease from then on, and fails
-        with LeaseLost.
+        One after the other: two processes that each held one would wait for each
+        other for ever. But all are looked at from the beginning, so that taking
+        over from a dead holder of all takes one lease time.
+
+        roles: the databases of each role. ``start`` is given the tasks; the one
+        that renews a Lease fails with LeaseLost.
         """
-        notes = dict.fromkeys(databases, "")
-        elector = self._build_elector(role, lambda: self._annotations(notes))
-        logger.info("waiting for the Lease of role %s", role)
-        taken = await elector.acquire()
-        notes.update(_noted(taken, databases))
-        holding = start(elector.hold(), f"lease of {role}")
-        self._held[role] = _HeldRole(elector, holding)
-        for database in databases:
-            await self._take_term(role, database, notes[database])
-        logger.info("role %s is ours", role)
+        wanted = [self._build_wanted(role, names) for role, names in roles.items()]
+        observers = {
+            role.name: start(
+                role.elector.observe(), f"look at the Lease of {role.name}"
+            )
+            for role in wanted[1:]
+        }
+        for role in wanted:
+            logger.info("waiting for the Lease of role %s", role.name)
+            if observer := observers.get(role.name):
+                observer.cancel()
+                await asyncio.wait((observer,))
+            await self._take_one(role, start)
+            logger.info("role %s is ours", role.name)
 
     def term(self, database: str) -> Term:
         """Return the term on a database; KeyError if its role is not ours."""
@@ -130,6 +146,19 @@ class Leadership:
                 # The Lease ends by itself; the others are to be given back too.
                 logger.exception("the Lease of role %s was not given back", name)
 
+    def _build_wanted(self, role: str, databases: tuple[str, ...]) -> _WantedRole:
+        notes = dict.fromkeys(databases, "")
+        elector = self._build_elector(role, lambda: self._annotations(notes))
+        return _WantedRole(role, elector, notes)
+
+    async def _take_one(self, role: _WantedRole, start: Start) -> None:
+        taken = await role.elector.acquire()
+        role.notes.update(_noted(taken, role.notes))
+        holding = start(role.elector.hold(), f"lease of {role.name}")
+        self._held[role.name] = _HeldRole(role.elector, holding)
+        for database, note in role.notes.items():
+            await self._take_term(role.name, database, note)
+
     async def _take_term(self, role: str, database: str, note: str) -> None:
         noted = NotedTick.of_annotation(note)
         store, failures = self._stores[database], 0
@@ -165,7 +194,7 @@ class Leadership:
         return NotedTick(term.database_id, term.number, tick).to_annotation()
 
 
-def _noted(taken: TakenLease, databases: tuple[str, ...]) -> Mapping[str, str]:
+def _noted(taken: TakenLease, databases: Iterable[str]) -> Mapping[str, str]:
     return {
         database: taken.annotations.get(tick_annotation(database), "")
         for database in databases

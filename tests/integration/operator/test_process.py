@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from kilonova_api.kube.errors import StoreWentBack
-from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, LEASE
+from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, LEASE, NODE
 from kilonova_lab.controlplane import ControlPlane
 from kilonova_operator.services.store_freeze import WENT_BACK
 from support.made_up_hosts import clear_hosts, find_host, make_node
@@ -45,6 +45,17 @@ async def wait_stage(operator: RunningOperator, text: str) -> None:
         lambda: text in operator.process.health.stage,
         lambda: f"{text!r} is said; it says {operator.process.health.stage!r}",
     )
+
+
+async def wait_noted(operator: RunningOperator, version: int) -> None:
+    """Wait until the API database knows that the store had reached a version."""
+    context = operator.process._context
+    assert context is not None
+
+    async def noted() -> bool:
+        return await context.stores.api.read_store_version() >= version
+
+    await until(noted, f"version {version} is noted")
 
 
 async def becomes_a_host(lab: OperatorLab, name: str) -> None:
@@ -250,7 +261,8 @@ async def test_a_store_that_went_back_ends_the_process_and_the_next_is_frozen(
     await asyncio.to_thread(own_control_plane.save_store, saved)
     for number in range(20):
         await make_node(own_lab.kube, f"lost-{number}", labels={})
-    await asyncio.sleep(1.5)  # a version above the saved one is noted by now
+    lost = await own_lab.kube.get(NODE, None, "lost-19")
+    await wait_noted(operator, int(lost["metadata"]["resourceVersion"]))
     await asyncio.to_thread(own_control_plane.restore_store, saved)
     await until(operator.task.done, "the operator has ended", timeout_seconds=120)
     assert isinstance(operator.task.exception(), StoreWentBack)

@@ -257,3 +257,54 @@ async def test_an_api_server_that_is_away_is_waited_for() -> None:
     api.before_call = None
     await clock.advance(2)
     await acquiring
+
+
+async def test_a_release_writes_the_last_notes() -> None:
+    api, clock = MemoryApi(), FakeClock()
+    notes = {"tick": "1"}
+    elector, holding = await _holding(api, clock, notes=notes)
+    await clock.advance(5)
+    notes["tick"] = "2"
+    holding.cancel()
+    await elector.release()
+    assert _spec(api)["holderIdentity"] == ""
+    assert api.objects[KEY]["metadata"]["annotations"] == {"tick": "2"}
+
+
+async def test_who_observed_a_dead_holder_need_not_wait_once_more() -> None:
+    api, clock = MemoryApi(), FakeClock()
+    _, holding = await _holding(api, clock)
+    follower = _elector(api, clock, "b")
+    observing = asyncio.create_task(follower.observe())
+    await clock.advance(20)
+    assert _spec(api)["holderIdentity"] == "a"
+    holding.cancel()
+    await clock.advance(20)
+    assert _spec(api)["holderIdentity"] == "a", "who observes takes nothing"
+    observing.cancel()
+    await asyncio.wait_for(follower.acquire(), 1)
+    assert _spec(api)["holderIdentity"] == "b"
+
+
+async def test_who_observed_a_living_holder_does_not_take_its_lease() -> None:
+    api, clock = MemoryApi(), FakeClock()
+    elector, _ = await _holding(api, clock)
+    follower = _elector(api, clock, "b")
+    observing = asyncio.create_task(follower.observe())
+    await clock.advance(60)
+    observing.cancel()
+    acquiring = asyncio.create_task(follower.acquire())
+    await clock.advance(60)
+    assert not acquiring.done()
+    elector.check()
+    acquiring.cancel()
+
+
+async def test_an_observer_outlives_an_api_server_that_is_away() -> None:
+    api, clock = MemoryApi(), FakeClock()
+    await _holding(api, clock)
+    observing = asyncio.create_task(_elector(api, clock, "b").observe())
+    _break(api)
+    await clock.advance(5)
+    assert not observing.done()
+    observing.cancel()
