@@ -272,6 +272,14 @@ class ServerLab:
         else:
             self.silent_hosts.add(host)
 
+    def lose_namespace(self, host: str) -> None:
+        """Let a careless hand delete a host's namespace; its agent stays."""
+        namespace = host_namespace(host)
+        for kind, key in list(self.cluster.objects):
+            if key.namespace == namespace and (kind, key) in self.cluster.objects:
+                self.cluster.vanish(kind, key)
+        self.cluster.vanish("Namespace", Key("", namespace))
+
     # What a user does and sees.
 
     def create_server(self, name: str = "web-0", **spec: Any) -> Key:

@@ -13,7 +13,7 @@ DELETE = "delete"
 START = "start"
 STOP = "stop"
 END_FORMER = "end-former"
-"""An order to end a former placement, given again."""
+"""An order to end a former placement."""
 
 _NAMESPACE = UUID("b6a3d2f0-4a58-4b46-8d70-7f6a3f0c9a11")
 _FAULT_CODE = 500
@@ -55,13 +55,18 @@ def build_action(
     return Action(
         instance_uuid=instance_uuid,
         action=action,
-        request_id=f"req-{uuid5(_NAMESPACE, f'{instance_uuid}/{action}/{occasion}')}",
+        request_id=build_request_id(action, instance_uuid, occasion),
         started_at=started_at,
         requested_by=annotations.get(REQUESTED_BY_ANNOTATION, ""),
         finished_at=finished_at,
         message=failure[:_MOST_CHARACTERS],
         events=(event,),
     )
+
+
+def build_request_id(action: str, instance_uuid: str, occasion: int) -> str:
+    """Return what names an action, the same for the same occasion."""
+    return f"req-{uuid5(_NAMESPACE, f'{instance_uuid}/{action}/{occasion}')}"
 
 
 def power_action(before: str, wanted: str) -> str | None:

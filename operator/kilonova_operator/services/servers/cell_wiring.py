@@ -152,6 +152,7 @@ class _CellWiring:
                 duty=self.duty,
                 orders=orders,
                 proof=proof,
+                hosts=self.hosts,
                 now=self.now,
             ),
             link=link,

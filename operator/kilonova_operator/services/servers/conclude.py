@@ -95,15 +95,15 @@ class Concluder:
 
     async def release_former(self, mapping: InstanceMapping) -> RetryAfter | None:
         """Release placements that a newer one replaced, once proven gone."""
-        if mapping.attempt <= 1:
-            return None
+        if mapping.placement_generation <= 1:
+            return None  # there was none before
         left = [
             held
             for held in await self.api.list_claims(mapping.server.uid)
             if held.placement_generation < mapping.placement_generation
         ]
         for held in left:
-            if await self._is_gone(mapping, held):
+            if await self._former_is_gone(mapping, held):
                 await self._give_back(mapping, held.placement_generation)
         if left:
             self._wake_cell(mapping)
@@ -147,7 +147,7 @@ class Concluder:
             gone = (
                 await self._cell_says_gone(mapping)
                 if newest
-                else await self._is_gone(mapping, claim)
+                else await self._former_is_gone(mapping, claim)
             )
             if gone:
                 released = await self._give_back(mapping, claim.placement_generation)
@@ -161,11 +161,14 @@ class Concluder:
         booking = await cell.find_instance(mapping.instance_uuid)
         return is_proven_gone(booking, mapping)
 
-    async def _is_gone(self, mapping: InstanceMapping, held: HeldClaim) -> bool:
+    async def _former_is_gone(self, mapping: InstanceMapping, held: HeldClaim) -> bool:
+        """Tell whether a former host has answered an order to end."""
         cell = self.cells.get(mapping.cell)
-        if cell is None:
+        if cell is None or not self.hosts.answers(held.host):
             return False
         since = await find_end_given_at(cell, mapping, held)
+        if since is None:
+            return False
         return await self.proof.is_gone(held.host, mapping.instance_uuid, since=since)
 
     async def _give_back(self, mapping: InstanceMapping, generation: int) -> Released:

@@ -88,7 +88,7 @@ class GuestEnding:
     async def order_former(self, facts: GuestFacts) -> None:
         """End Instances of placements that a newer one on another host replaced."""
         for ending in plan_endings(facts.fate, facts.mapping, facts.instances):
-            await self.orders.end(ending)
+            await self.former.order(facts, ending)
         if facts.mapping is not None:
             await self.former.repeat_lost(facts, facts.mapping)
 
@@ -121,10 +121,12 @@ class GuestEnding:
         return held
 
     async def _order(self, facts: GuestFacts, ending: Ending) -> None:
-        if facts.mapping and ending.instance.spec.host == facts.mapping.host:
+        if facts.mapping is None:  # super holds nothing for it that waits for proof
+            await self.orders.end(ending)
+        elif ending.instance.spec.host == facts.mapping.host:
             await self.orders.end_last(ending, server=facts.server)
         else:
-            await self.orders.end(ending)
+            await self.former.order(facts, ending)
 
     async def _conclude(
         self, key: Key, facts: GuestFacts, mapping: InstanceMapping

@@ -32,12 +32,16 @@ class GuestProof:
         since: when its order was first given; None if it never was, and then
         its absence is proof enough.
         """
-        namespace = host_namespace(host)
-        if await self.kube.find(Instance.resource(), namespace, instance) is not None:
+        if await self.is_there(host, instance):
             return False
         if since is None:
             return True
-        return await self.is_trustworthy(namespace, since=since)
+        return await self.is_trustworthy(host_namespace(host), since=since)
+
+    async def is_there(self, host: str, instance: str) -> bool:
+        """Tell whether the host's Instance exists."""
+        resource, namespace = Instance.resource(), host_namespace(host)
+        return await self.kube.find(resource, namespace, instance) is not None
 
     async def is_trustworthy(self, namespace: str, *, since: datetime) -> bool:
         """Tell whether what a namespace lacks was taken out by its agent."""

@@ -26,15 +26,6 @@ async def running(lab: ServerLab, name: str = "web-0") -> Key:
     return key
 
 
-def lose_namespace(lab: ServerLab, host: str) -> None:
-    """A careless hand deletes a host's namespace; its agent stays."""
-    namespace = host_namespace(host)
-    for kind, key in list(lab.cluster.objects):
-        if key.namespace == namespace and (kind, key) in lab.cluster.objects:
-            lab.cluster.vanish(kind, key)
-    lab.cluster.vanish("Namespace", Key("", namespace))
-
-
 def host_of(lab: ServerLab, key: Key) -> str:
     return lab.server(key).status.host or ""
 
@@ -121,54 +112,6 @@ async def test_a_build_that_no_other_host_can_take_ends_in_error() -> None:
     assert reason_of(server, "Stalled") is None
 
 
-async def test_an_order_lost_with_a_former_hosts_namespace_is_given_again() -> None:
-    lab = ServerLab()
-    lab.fault = lambda i: (
-        Fault(reason="DiskFull", message="full", retryable=True)
-        if i.spec.placement_generation == 1
-        else None
-    )
-    key = lab.create_server()
-    while not lab.instances():
-        await lab.step()
-    former = lab.instances()[0].spec.host
-    while lab.instances()[0].status.fault is None:
-        await lab.step()
-    lab.silent_hosts.add(former)
-    await lab.run(seconds=5)
-    assert len(lab.api.claims) == 2
-    lose_namespace(lab, former)
-    lab.cluster.put(NAMESPACE, {"metadata": {"name": host_namespace(former)}})
-    lab.set_host_state(former, "Up")
-    await lab.run(seconds=60)
-    assert lab.server(key).status.state == "ACTIVE"
-    assert len(lab.api.claims) == 1, "what the former host held is given back"
-    lab.delete_server(key)
-    await lab.run(seconds=60)
-    check_nothing_is_left(lab)
-
-
-async def test_a_delete_that_waits_for_a_former_host_names_it() -> None:
-    lab = ServerLab()
-    lab.fault = lambda i: (
-        Fault(reason="DiskFull", message="full", retryable=True)
-        if i.spec.placement_generation == 1
-        else None
-    )
-    key = lab.create_server()
-    while not lab.instances() or lab.instances()[0].status.fault is None:
-        await lab.step()
-    former = lab.instances()[0].spec.host
-    lab.silent_hosts.add(former)
-    await lab.run(seconds=5)
-    lose_namespace(lab, former)
-    lab.delete_server(key)
-    await lab.run(seconds=30)
-    server = lab.server(key)
-    assert reason_of(server) == "Deleting"
-    assert f"host {former} has" in server.status.conditions[0].message
-
-
 async def test_a_bad_image_is_not_tried_on_another_host() -> None:
     lab = ServerLab()
     lab.fault = lambda _: Fault(reason="ChecksumMismatch", message="other file")
@@ -206,7 +149,7 @@ async def test_a_lost_host_namespace_is_filled_again() -> None:
     lab = ServerLab()
     key = await running(lab)
     host = host_of(lab, key)
-    lose_namespace(lab, host)
+    lab.lose_namespace(host)
     await lab.run(seconds=5)
     lab.cluster.put(NAMESPACE, {"metadata": {"name": host_namespace(host)}})
     await lab.run(seconds=5)
@@ -220,7 +163,7 @@ async def test_an_order_to_end_that_went_with_its_namespace_is_given_again() -> 
     lab.silent_hosts.add(host)
     lab.delete_server(key)
     await lab.run(seconds=2)
-    lose_namespace(lab, host)
+    lab.lose_namespace(host)
     lab.cluster.put(NAMESPACE, {"metadata": {"name": host_namespace(host)}})
     await lab.run(seconds=20)
     (instance,) = lab.instances()
