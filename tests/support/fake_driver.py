@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kilonova_agent.drivers.base import (
     EventHandler,
@@ -36,6 +36,7 @@ class FakeHypervisor:
     definitions: dict[str, GuestDefinition] = field(default_factory=dict)
     leases: set[str] = field(default_factory=set)
     starts: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)
     ends: list[str] = field(default_factory=list)
 
     def running(self) -> list[str]:
@@ -98,7 +99,10 @@ class FakeDriver:
         await self.power_off(uuid)
 
     async def power_off(self, uuid: str) -> None:
-        raise AssertionError(f"nobody ordered {uuid} to stop")
+        guest = self._host.guests.get(uuid)
+        if guest is not None and not guest.power.is_off:
+            self._host.guests[uuid] = replace(guest, power=GuestPower.SHUTDOWN)
+            self._host.stops.append(uuid)
 
     async def destroy(self, uuid: str, *, up_to_generation: int) -> None:
         guest = self._host.guests.get(uuid)

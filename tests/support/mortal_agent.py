@@ -45,7 +45,8 @@ class MortalAgent:
     """One host. ``cut`` ends its first agent; the next ones live."""
 
     state_dir: Path
-    cut: FileCut
+    cut: FileCut = field(default_factory=lambda: FileCut(lambda _: False))
+    node_uid: str = "n1"
     hypervisor: FakeHypervisor = field(default_factory=FakeHypervisor)
     kills: int = 0
     kube: WatchedCluster = field(init=False)
@@ -67,7 +68,7 @@ class MortalAgent:
         settings = AgentSettings.model_validate(
             {
                 "node_name": NODE,
-                "node_uid": "n1",
+                "node_uid": self.node_uid,
                 "state_dir": self.state_dir,
                 "images_allowed_ranges": (ip_network("127.0.0.0/8"),),
                 "host_poll_seconds": 0.5,
@@ -102,6 +103,10 @@ class MortalAgent:
         except TimeoutError:
             raise AssertionError(f"not so: {what}; {self.tell()}") from None
 
+    async def until_state(self, uuid: str, state: str | None) -> None:
+        """Wait for a state of a guest; None: for its Instance's end."""
+        await self.until(lambda: self.state(uuid) == state, f"{uuid} is {state}")
+
     async def sweep(self) -> None:
         """Let housekeeping do its work, twice: what is seen first is not old."""
         for _ in range(2):
@@ -112,17 +117,38 @@ class MortalAgent:
             except Killed:
                 await self._keep()
 
+    async def until_idle(self) -> None:
+        """Wait until the agent has looked at every Instance as it is now."""
+        await self.until(self._has_heard_all, "the agent has heard of all")
+        assert self.agent._parts is not None
+        await self.agent._parts.queue.wait_idle()
+
     def order(self, body: dict[str, Any]) -> None:
         """Write an Instance."""
         self.kube.put(Instance.resource(), body)
 
+    async def change(self, uuid: str, **spec: Any) -> None:
+        """Change fields of an Instance's spec."""
+        await self.kube.json_patch(
+            Instance.resource(),
+            host_namespace(NODE),
+            uuid,
+            [
+                {"op": "add", "path": f"/spec/{name}", "value": value}
+                for name, value in spec.items()
+            ],
+        )
+
     async def destroy(self, uuid: str) -> None:
         """Order a guest's end."""
         order = {"placementGeneration": 1, "reason": "ServerDeleted"}
-        operation = {"op": "add", "path": "/spec/destroy", "value": order}
-        await self.kube.json_patch(
-            Instance.resource(), host_namespace(NODE), uuid, [operation]
-        )
+        await self.change(uuid, destroy=order)
+
+    def reason(self, uuid: str) -> str:
+        """The reason of the Instance's Ready condition."""
+        found = self.kube.objects["Instance", Key(host_namespace(NODE), uuid)]
+        ready = Instance.model_validate(found).status.condition("Ready")
+        return ready.reason if ready else ""
 
     def state(self, uuid: str) -> str | None:
         """The guest's state as its Instance tells it; None: no Instance."""
@@ -146,6 +172,17 @@ class MortalAgent:
             "objects": [obj.get("status") for obj in self.kube.objects.values()],
         }
 
+    def _has_heard_all(self) -> bool:
+        parts = self.agent._parts
+        heard = parts.feed.list_all() if parts and parts.watch.reported else None
+        if heard is None:
+            return False
+        versions = {i.metadata.name: i.metadata.resource_version for i in heard}
+        return versions == {
+            obj["metadata"]["name"]: obj["metadata"]["resourceVersion"]
+            for obj in self.kube.all("Instance")
+        }
+
     def _is_sure(self) -> bool:
         parts = self.agent._parts
         return parts is not None and parts._list_instances_if_sure() is not None
@@ -165,7 +202,8 @@ class MortalAgent:
         host = ComputeHost.model_validate(found)
         if host.status.agent is None or host.status.host_id:
             return
-        identity = {"hostId": host.status.agent.host_id, "nodeUid": "n1"}
+        agent = host.status.agent
+        identity = {"hostId": agent.host_id, "nodeUid": agent.node_uid}
         body = {"metadata": {"name": NODE}, "status": identity}
         self.kube.put(ComputeHost.resource(), body)
 

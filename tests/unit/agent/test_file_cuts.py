@@ -36,7 +36,7 @@ async def images(tmp_path: Path) -> AsyncIterator[ImageServer]:
 async def build(host: MortalAgent, images: ImageServer) -> None:
     """Order a guest and see it run, whole and once."""
     host.order(build_order(images))
-    await host.until(lambda: host.state(UUID) == "ACTIVE", "the guest is ACTIVE")
+    await host.until_state(UUID, "ACTIVE")
     assert host.hypervisor.running() == [UUID]
     assert host.hypervisor.starts == [UUID]
     folder = host.state_dir / "instances" / UUID
@@ -55,8 +55,9 @@ async def build(host: MortalAgent, images: ImageServer) -> None:
 async def end(host: MortalAgent) -> None:
     """Order its end and see that only the bin has anything of it."""
     await host.destroy(UUID)
-    await host.until(lambda: host.state(UUID) is None, "the Instance is gone")
+    await host.until_state(UUID, None)
     assert host.hypervisor.guests == {}
+    assert host.hypervisor.stops == []
     assert host.hypervisor.leases == set()
     assert list((host.state_dir / "instances").iterdir()) == []
 
