@@ -20,6 +20,7 @@ from kilonova_lab.errors import LabError, NotReady
 
 _V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 _REMOVAL_SECONDS = 20.0
+_MOVING_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 
@@ -117,8 +118,7 @@ class LabCgroups:
             if hierarchy.version == 2:
                 leaf = root / name / "system"
                 leaf.mkdir(exist_ok=True)
-                for pid in (root / name / "cgroup.procs").read_text().split():
-                    (leaf / "cgroup.procs").write_text(pid)
+                _move_processes(root / name, leaf)
                 _delegate(root / name)
 
     def find_processes(self, name: str = "") -> set[int]:
@@ -182,6 +182,23 @@ def _remove_group(group: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _move_processes(group: Path, leaf: Path) -> None:
+    """Move all, also those that are born meanwhile.
+
+    Raises:
+        NotReady: there is no end of them.
+    """
+    deadline = time.monotonic() + _MOVING_SECONDS
+    while pids := (group / "cgroup.procs").read_text().split():
+        if time.monotonic() > deadline:
+            detail = f"still there: {' '.join(pids)}"
+            raise NotReady(f"emptying {group}", seconds=_MOVING_SECONDS, detail=detail)
+        for pid in pids:
+            # One may have ended since its number was read.
+            with contextlib.suppress(ProcessLookupError):
+                (leaf / "cgroup.procs").write_text(pid)
 
 
 def _drop_flags(super_options: str) -> str:

@@ -58,7 +58,7 @@ def build_boot_script(
         # The machine's cgroup mounts would still be listed below a covered /sys.
         "umount -R -l /sys",
         "mount -t sysfs sysfs /sys",
-        *_build_cgroup_mounts(hierarchies),
+        *build_cgroup_mounts(hierarchies),
         # Mounts must propagate into pods (and back, for those that ask).
         "mount --make-rshared /",
         _LIBVIRT_FIRST_BOOT,
@@ -87,7 +87,7 @@ def _build_mount(mount: Mount) -> tuple[str, ...]:
     )
 
 
-def _build_cgroup_mounts(hierarchies: tuple[Hierarchy, ...]) -> tuple[str, ...]:
+def build_cgroup_mounts(hierarchies: tuple[Hierarchy, ...]) -> tuple[str, ...]:
     """Mount every v1 controller and the named one: exec into pods needs them all."""
     if all(hierarchy.version == 2 for hierarchy in hierarchies):
         return tuple(hierarchy.mount_command for hierarchy in hierarchies)
