@@ -41,7 +41,7 @@ def agent(images: dict[Target, BuiltImage]) -> Iterator[ImageContainer]:
 
 def modules_in(container: ImageContainer) -> set[str]:
     """Return the project's packages in an image."""
-    places = container.root.glob("opt/kilonova/lib/python3.11/site-packages/kilonova_*")
+    places = container.root.glob("opt/kilonova/lib/python3.*/site-packages/kilonova_*")
     return {place.name for place in places if not place.name.endswith(".dist-info")}
 
 

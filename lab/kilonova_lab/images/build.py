@@ -11,6 +11,7 @@ from pathlib import Path
 from kilonova_lab.folders import REPOSITORY, build_cache_folder
 from kilonova_lab.images.archive import read_digest
 from kilonova_lab.images.cache import Cache, keep_newest, remove, unfinished
+from kilonova_lab.images.debian import Platform
 from kilonova_lab.images.engine import choose_engine
 from kilonova_lab.images.inputs import TARGETS, Inputs, Target, hash_files, source_files
 from kilonova_lab.images.order import BuildOrder, Engine
@@ -50,8 +51,10 @@ def build_images(
         LabError: says which step failed and shows its output.
     """
     cache = cache or Cache(build_cache_folder())
-    engine = choose_engine(checkout, cache, progress)
-    builder = ImageBuilder(engine=engine, cache=cache, progress=progress)
+    platform = Platform.choose()
+    engine = choose_engine(platform.debian, checkout, cache, progress)
+    wheels = WheelBuilder(platform, cache, progress)
+    builder = ImageBuilder(engine, wheels, cache, progress)
     return {name: builder.ensure(Inputs(name, checkout)) for name in targets}
 
 
@@ -60,6 +63,7 @@ class ImageBuilder:
     """Keeps a cache of images, keyed by everything they are made from."""
 
     engine: Engine
+    wheels: WheelBuilder
     cache: Cache
     progress: Callable[[str], None]
 
@@ -114,7 +118,7 @@ class ImageBuilder:
 
     def _add_wheels(self, inputs: Inputs) -> dict[str, str]:
         """Put the wheels beside the frozen inputs; return the ARGs they need."""
-        wheels = WheelBuilder(self.cache, self.progress)
+        wheels = self.wheels
         folders = {
             "tools": wheels.ensure_tools(inputs) / "wheels",
             "dependencies": wheels.ensure_dependencies(inputs),

@@ -21,11 +21,10 @@ from kilonova_lab.images.command import (
     need_programs,
     run,
 )
+from kilonova_lab.images.debian import Debian
 from kilonova_lab.images.errors import ImageBuildFailed
 from kilonova_lab.images.inputs import hash_files, source_files
 from kilonova_lab.images.order import BuildOrder
-
-SUITE = "bookworm"
 
 MIRROR_VARIABLE = "KILONOVA_DEBIAN_MIRROR"
 _DEBIAN_ITSELF = ("Created-By: Packages", "Origin: Debian", "Label: Debian")
@@ -43,6 +42,7 @@ PROGRAMS = {"buildah": "buildah", "debootstrap": "debootstrap", "unshare": "util
 class BuildahEngine:
     """Builds through ``buildah build``; call it under the cache's lock."""
 
+    debian: Debian
     checkout: Path
     cache: Cache
     progress: Callable[[str], None]
@@ -51,7 +51,8 @@ class BuildahEngine:
     def base(self) -> str:
         """Name of the base image; tells how it was made."""
         recipe = self.checkout / "images" / "base"
-        key = hash_files(source_files(recipe), relative_to=recipe, more=(SUITE,))
+        suite = self.debian.suite
+        key = hash_files(source_files(recipe), relative_to=recipe, more=(suite,))
         return f"localhost/kilonova-base:{key[:12]}"
 
     def build(self, order: BuildOrder, archive: Path) -> None:
@@ -101,7 +102,8 @@ class BuildahEngine:
         )
         if self.base in have.split():
             return
-        self.progress(f"base: debootstrap of Debian {SUITE} (about a minute)")
+        suite = self.debian.suite
+        self.progress(f"base: debootstrap of Debian {suite} (about a minute)")
         place = self.cache.folder("base")
         root, tarball = place / "root", place / "base.tar"
         mirror = find_mirror()
@@ -109,7 +111,7 @@ class BuildahEngine:
         self._remove_tree(root)
         try:
             run(
-                isolated(["sh", recipe / "bootstrap", SUITE, mirror, root, tarball]),
+                isolated(["sh", recipe / "bootstrap", suite, mirror, root, tarball]),
                 timeout_seconds=BOOTSTRAP_TIMEOUT_SECONDS,
                 log=self.cache.folder("logs") / "base.log",
             )

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kilonova_lab.images.command import run
+from kilonova_lab.images.debian import Debian
 from kilonova_lab.images.order import BuildOrder
 
 BUILD_TIMEOUT_SECONDS = 1800.0
 QUICK_TIMEOUT_SECONDS = 120.0
-
-BASE_IMAGE = "docker.io/library/debian:12-slim"
 
 _BUILDKIT = {
     "DOCKER_BUILDKIT": "1",
@@ -22,14 +21,16 @@ _BUILDKIT = {
 class DockerEngine:
     """Builds through ``docker build``; needs Docker 25, whose save is OCI."""
 
+    debian: Debian
+
     @property
     def base(self) -> str:
-        """The public image that the Containerfile names by itself."""
-        return BASE_IMAGE
+        """The public image of the Debian that is wanted."""
+        return f"docker.io/library/debian:{self.debian.number}-slim"
 
     def build(self, order: BuildOrder, archive: Path) -> None:
         """Write the archive; the image also stays in the engine, named."""
-        settings = {"BASE": BASE_IMAGE, "SOURCE_DATE_EPOCH": "0", **order.arguments}
+        settings = {"BASE": self.base, "SOURCE_DATE_EPOCH": "0", **order.arguments}
         arguments = [f"--build-arg={name}={value}" for name, value in settings.items()]
         run(
             [

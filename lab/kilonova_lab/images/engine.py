@@ -8,6 +8,7 @@ from kilonova_lab.errors import CommandFailed, ProgramsMissing
 from kilonova_lab.images.buildah import BuildahEngine
 from kilonova_lab.images.cache import Cache
 from kilonova_lab.images.command import run
+from kilonova_lab.images.debian import Debian
 from kilonova_lab.images.docker import DockerEngine
 from kilonova_lab.images.order import Engine
 
@@ -18,12 +19,12 @@ BUILDER_VARIABLE = "KILONOVA_BUILDER"
 
 
 def choose_engine(
-    checkout: Path, cache: Cache, progress: Callable[[str], None]
+    debian: Debian, checkout: Path, cache: Cache, progress: Callable[[str], None]
 ) -> Engine:
     """Return Docker if an engine answers, else buildah."""
     if os.environ.get(BUILDER_VARIABLE) != "buildah" and docker_answers():
-        return DockerEngine()
-    return BuildahEngine(checkout=checkout, cache=cache, progress=progress)
+        return DockerEngine(debian)
+    return BuildahEngine(debian, checkout, cache, progress)
 
 
 def docker_answers() -> bool:

@@ -9,18 +9,14 @@ than the source that the project's lock names.
 
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from kilonova_lab.images.cache import Cache, keep_newest
 from kilonova_lab.images.command import run
-from kilonova_lab.images.errors import ImageBuildFailed
+from kilonova_lab.images.debian import Platform
 from kilonova_lab.images.inputs import Inputs, Target, hash_files
-
-PYTHON_VERSION = (3, 11)
-"""The Python of the images: Debian 12's."""
 
 PIP_TIMEOUT_SECONDS = 900.0
 
@@ -40,6 +36,7 @@ _REPRODUCIBLE = {
 class WheelBuilder:
     """Makes folders of wheels in the cache; call it under the cache's lock."""
 
+    platform: Platform
     cache: Cache
     progress: Callable[[str], None]
 
@@ -78,7 +75,6 @@ class WheelBuilder:
 
         ``venv`` runs them here, ``wheels`` is for the image's build.
         """
-        python = find_python()
         key = self._key(inputs, [])
         folder = self.cache.folder("wheels") / f"tools-{key}"
         locked = ("--require-hashes", "-r", inputs.build_requirements)
@@ -87,7 +83,7 @@ class WheelBuilder:
             venv, wheels = place / "venv", place / "wheels"
             pip = (venv / "bin" / "python", "-m", "pip")
             steps: list[tuple[str | Path, ...]] = [
-                (python, "-m", "venv", venv),
+                (self.platform.python, "-m", "venv", venv),
                 (*pip, "download", "-q", "--no-deps", "-d", wheels, *locked),
                 (*pip, "install", "-q", "--no-deps", *locked),
             ]
@@ -116,27 +112,8 @@ class WheelBuilder:
         return hash_files(
             [*files, inputs.build_requirements],
             relative_to=inputs.checkout,
-            more=(str(find_python()), *map(str, PYTHON_VERSION)),
+            more=(str(self.platform.python), self.platform.debian.python_name),
         )[:16]
-
-
-def find_python() -> Path:
-    """Return a Python of the images' version, which compiled wheels need.
-
-    Raises:
-        ImageBuildFailed: there is none; says what to install.
-    """
-    if sys.version_info[:2] == PYTHON_VERSION:
-        return Path(sys.executable)
-    name = "python{}.{}".format(*PYTHON_VERSION)
-    found = shutil.which(name)
-    if found is None:
-        raise ImageBuildFailed(
-            f"the images run {name}, and wheels are built with the same; install it "
-            f"(Debian 12: apt-get install python3 python3-venv python3-dev; "
-            f"elsewhere: uv python install {PYTHON_VERSION[0]}.{PYTHON_VERSION[1]})"
-        )
-    return Path(found)
 
 
 def write_lock(folder: Path) -> Path:

@@ -9,8 +9,10 @@ import pytest
 from kilonova_lab.images.archive import ImageConfig, write_archive
 from kilonova_lab.images.build import KEPT_ARCHIVES, ImageBuilder
 from kilonova_lab.images.cache import Cache
+from kilonova_lab.images.debian import RELEASES, Platform
 from kilonova_lab.images.inputs import Inputs
 from kilonova_lab.images.order import BuildOrder
+from kilonova_lab.images.wheels import WheelBuilder
 
 
 @dataclass
@@ -52,7 +54,9 @@ def engine() -> MemoryEngine:
 @pytest.fixture
 def builder(engine: MemoryEngine, tmp_path: Path) -> ImageBuilder:
     cache = Cache(tmp_path / "cache")
-    return ImageBuilder(engine=engine, cache=cache, progress=lambda _: None)
+    platform = Platform(RELEASES[0], Path("/no/python"))
+    wheels = WheelBuilder(platform, cache, lambda _: None)
+    return ImageBuilder(engine, wheels, cache, lambda _: None)
 
 
 def test_an_unchanged_tree_is_not_built_again(

@@ -8,7 +8,8 @@ from kilonova_lab.errors import CommandFailed, ProgramsMissing
 from kilonova_lab.images.buildah import BuildahEngine
 from kilonova_lab.images.cache import Cache
 from kilonova_lab.images.command import need_programs, run
-from kilonova_lab.images.docker import BASE_IMAGE, DockerEngine
+from kilonova_lab.images.debian import RELEASES, Debian
+from kilonova_lab.images.docker import DockerEngine
 from kilonova_lab.images.engine import BUILDER_VARIABLE, choose_engine
 from kilonova_lab.images.order import BuildOrder, Engine
 
@@ -27,7 +28,7 @@ def docker_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def choose(folder: Path) -> Engine:
-    return choose_engine(folder, Cache(folder), lambda _: None)
+    return choose_engine(RELEASES[0], folder, Cache(folder), lambda _: None)
 
 
 @pytest.mark.usefixtures("docker_calls")
@@ -51,12 +52,23 @@ def test_docker_gets_the_target_the_base_and_the_arguments(
     docker_calls: Path, tmp_path: Path
 ) -> None:
     order = BuildOrder("agent", "localhost/a:1", tmp_path, {"K": "v"}, tmp_path / "log")
-    DockerEngine().build(order, tmp_path / "a.tar")
+    engine = DockerEngine(Debian(13, "trixie", (3, 13)))
+    engine.build(order, tmp_path / "a.tar")
     build, save = docker_calls.read_text().splitlines()
     assert "--target agent --tag localhost/a:1" in build
-    assert f"--build-arg=BASE={BASE_IMAGE}" in build
+    assert "--build-arg=BASE=docker.io/library/debian:13-slim" in build
     assert "--build-arg=K=v" in build
     assert save == f"save --output {tmp_path}/a.tar localhost/a:1"
+
+
+def test_every_debian_is_another_base(tmp_path: Path) -> None:
+    docker = {DockerEngine(debian).base for debian in RELEASES}
+    (tmp_path / "images" / "base").mkdir(parents=True)
+    buildah = {
+        BuildahEngine(debian, tmp_path, Cache(tmp_path), lambda _: None).base
+        for debian in RELEASES
+    }
+    assert (len(docker), len(buildah)) == (len(RELEASES), len(RELEASES))
 
 
 def test_a_failed_command_shows_what_it_printed() -> None:
