@@ -9,6 +9,7 @@ from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.hosts.nodes import NodeSummary, PodSummary
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.control.waiting import Reference, Waiting
+from kilonova_operator.services.guards import GUARD_KEY
 from kilonova_operator.services.informers import Informers, ServerSummary
 
 REFERENCES = {
@@ -56,7 +57,7 @@ class Sources:
             cell = None if old is None else old.cell
             self.feeds.publish(FeedKind.SERVERS, key, cell=cell)
         if old is None or new is None:
-            self._publish_namespace(key.namespace)
+            self.feeds.publish(FeedKind.GUARDED_NAMESPACES, GUARD_KEY)
         if _holds(old) != _holds(new):
             self._publish_networks(new or old)
         self._publish_cells(old.cell if old else None, new.cell if new else None)
@@ -126,9 +127,6 @@ class Sources:
 
     def _publish_host(self, host: str) -> None:
         self.feeds.publish(FeedKind.HOSTS, Key("", host))
-
-    def _publish_namespace(self, namespace: str) -> None:
-        self.feeds.publish(FeedKind.GUARDED_NAMESPACES, Key("", namespace))
 
     def _publish_cells(self, old: str | None, new: str | None) -> None:
         if old != new:

@@ -19,7 +19,7 @@ from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.crds import CrdCheck
-from kilonova_operator.services.guards import NamespaceGuard
+from kilonova_operator.services.guards import GUARD_KEY, NamespaceGuard
 from kilonova_operator.services.hosts.wiring import HostServices, build_host_services
 from kilonova_operator.services.networks.wiring import build_network_controllers
 from kilonova_operator.services.silent_hosts import SilentHosts
@@ -68,8 +68,7 @@ class SuperRole:
             feeds.publish(FeedKind.HOSTS, key)
         for cell in self.context.stores.cells:
             feeds.publish(FeedKind.CELLS, Key("", cell))
-        own = Key("", self.context.settings.namespace)
-        feeds.publish(FeedKind.GUARDED_NAMESPACES, own)
+        feeds.publish(FeedKind.GUARDED_NAMESPACES, GUARD_KEY)
 
     def start_background(self, supervisor: Supervisor, *, store_version: int) -> None:
         """Start what runs beside the queues."""

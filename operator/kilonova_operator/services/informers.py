@@ -42,7 +42,6 @@ BY_SERVER_UID = "server_uid"
 BY_HOST = "host"
 BY_NODE = "node"
 BY_CELL = "cell"
-BY_NAMESPACE = "namespace"
 
 T = TypeVar("T")
 
@@ -139,7 +138,6 @@ def _network(ref: KubeObject, namespace: str) -> Reference:
 
 def _add_indexes(informers: Informers) -> None:
     informers.servers.add_index(BY_CELL, lambda server: _present(server.cell))
-    informers.servers.add_index(BY_NAMESPACE, lambda server: (server.namespace,))
     informers.instances.add_index(
         BY_SERVER_UID, lambda instance: (instance.spec.server.uid,)
     )
