@@ -7,6 +7,8 @@ the rule that processes live in leaves only.
 
 import contextlib
 import errno
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +32,7 @@ while True:
         os._exit(0)
     os.wait()
 """
-_IN_NAMESPACE = """
+_NODE = """
 set -eu
 echo 0 > {group}/cgroup.procs
 exec unshare --cgroup --mount --propagation private sh -euc '
@@ -39,13 +41,16 @@ mount -t sysfs sysfs /sys
 {mounts}
 echo ready
 read settled
-grep ^0: /proc/self/cgroup
 cd /sys/fs/cgroup
+{body}'
+"""
+_LOOK_AROUND = """
+grep ^0: /proc/self/cgroup
 ls -d system
 mkdir -p pods/one
 cat pods/cgroup.controllers
 sh -c "echo 0 > pods/one/cgroup.procs && grep ^0: /proc/self/cgroup"
-rmdir pods/one pods'
+rmdir pods/one pods
 """
 
 
@@ -144,13 +149,13 @@ def test_a_node_that_died_settled_can_be_made_anew(lab: LabCgroups) -> None:
         eventually(lambda: process.pid in lab.find_processes("hv1"), "it is in")
 
 
-def test_a_nodes_namespace_sees_its_own_group_as_the_whole(lab: LabCgroups) -> None:
-    group = Path(lab.create("hv1")[0])
+def run_in_node(lab: LabCgroups, body: str) -> str:
+    """Boot as a node of a v2 machine does, settle it, and return what body says."""
+    group = lab.create("hv1")[0]
     machine = Hierarchy(Path("/sys/fs/cgroup"), 2, "")
     mounts = "\n".join(build_cgroup_mounts((machine,)))
-    script = _IN_NAMESPACE.format(group=group, mounts=mounts)
     node = subprocess.Popen(
-        ["sh", "-c", script],
+        ["sh", "-c", _NODE.format(group=group, mounts=mounts, body=body)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -160,10 +165,33 @@ def test_a_nodes_namespace_sees_its_own_group_as_the_whole(lab: LabCgroups) -> N
         assert node.stdout is not None
         assert node.stdout.readline() == "ready\n", node.communicate(timeout=10)
         lab.empty_into_leaf("hv1")
-        said, trouble = node.communicate("settled\n", timeout=20)
+        said, trouble = node.communicate("settled\n", timeout=60)
     finally:
         node.kill()
         node.wait()
     assert trouble == ""
-    offered = (group / "cgroup.controllers").read_text().strip()
+    return said
+
+
+def test_a_nodes_namespace_sees_its_own_group_as_the_whole(lab: LabCgroups) -> None:
+    said = run_in_node(lab, _LOOK_AROUND)
+    offered = (lab.roots[0] / "hv1/cgroup.controllers").read_text().strip()
     assert said.splitlines() == ["0::/system", "system", offered, "0::/pods/one"]
+
+
+def test_runc_starts_a_container_beside_a_nodes_processes(
+    lab: LabCgroups, tmp_path: Path
+) -> None:
+    (tmp_path / "rootfs/bin").mkdir(parents=True)
+    shutil.copy("/usr/bin/busybox", tmp_path / "rootfs/bin")
+    subprocess.run(["runc", "spec"], cwd=tmp_path, check=True)
+    spec = json.loads((tmp_path / "config.json").read_text())
+    words = ["/bin/busybox", "grep", "^0:", "/proc/self/cgroup"]
+    spec["process"] |= {"terminal": False, "args": words, "rlimits": []}
+    spec["linux"]["cgroupsPath"] = "/k8s.io/one"
+    # Without a cgroup namespace of its own it can tell its place.
+    spaces = spec["linux"]["namespaces"]
+    spec["linux"]["namespaces"] = [s for s in spaces if s["type"] != "cgroup"]
+    (tmp_path / "config.json").write_text(json.dumps(spec))
+    run = f"timeout 30 runc --root {tmp_path}/state run --bundle {tmp_path} one"
+    assert run_in_node(lab, run) == "0::/k8s.io/one\n"
