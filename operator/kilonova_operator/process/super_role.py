@@ -18,6 +18,10 @@ from kilonova_operator.services.cells import CellReconciler
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.control.server_time import (
+    ServerTime,
+    build_server_time,
+)
 from kilonova_operator.services.crds import CrdCheck
 from kilonova_operator.services.guards import GUARD_KEY, NamespaceGuard
 from kilonova_operator.services.hosts.wiring import HostServices, build_host_services
@@ -31,6 +35,7 @@ from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 RESYNC_SECONDS = 600.0
 """Hosts, cells and guards are looked at again this often, unasked."""
 RETENTION_SECONDS = 6 * 3600.0
+CLOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,11 @@ class SuperRole:
         supervisor.start(self._watch_crds(), "CRDs")
         resync = rounds.repeat("resync", self._resync, seconds=RESYNC_SECONDS)
         supervisor.start(resync, "resync")
-        retention = Retention(context.stores, context.leadership, context.settings)
+        clock = rounds.repeat("clock", self._note_skew, seconds=CLOCK_SECONDS)
+        supervisor.start(clock, "clock")
+        retention = Retention(
+            context.stores, context.leadership, context.settings, self._time
+        )
         supervisor.start(
             rounds.repeat("retention", retention.run_once, seconds=RETENTION_SECONDS),
             "retention",
@@ -140,6 +149,13 @@ class SuperRole:
             on_problem=lambda problem: self.health.note("store watch", problem),
             highest=version,
         )
+
+    @property
+    def _time(self) -> ServerTime:
+        return build_server_time(self.context.kube, self.context.clock)
+
+    async def _note_skew(self) -> None:
+        self.health.note("clock", self._time.find_skew())
 
     async def _reload_hosts(self) -> None:
         await self.hosts.load()

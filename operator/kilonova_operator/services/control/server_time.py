@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 
 MOST_SKEW_SECONDS = 30.0
@@ -34,3 +35,8 @@ class ServerTime:
             "server's; nothing is aged out. Put the time of this node right, or of "
             "the API server's."
         )
+
+
+def build_server_time(kube: KubeApi, clock: Clock) -> ServerTime:
+    """Return the time of the server that ``kube`` talks to."""
+    return ServerTime(clock, lambda: getattr(kube, "clock_skew_seconds", None))

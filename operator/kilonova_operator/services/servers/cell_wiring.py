@@ -11,6 +11,7 @@ from kilonova_operator.context import ProcessContext
 from kilonova_operator.roles import cell_role
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.control.server_time import build_server_time
 from kilonova_operator.services.informers import BY_CELL
 from kilonova_operator.services.servers.brake import DeletionBrake
 from kilonova_operator.services.servers.cell_reconciler import CellReconciler
@@ -30,7 +31,6 @@ from kilonova_operator.services.servers.orders import OrderWriter
 from kilonova_operator.services.servers.shared_wiring import (
     build_duty,
     build_patience,
-    build_server_time,
     build_view,
     read_server_uids,
 )
@@ -177,7 +177,7 @@ class _CellWiring:
 
 def _build_wiring(context: ProcessContext, cell: str) -> _CellWiring:
     duty = build_duty(context, cell_role(cell), cell)
-    now = build_server_time(context).now
+    now = build_server_time(context.kube, context.clock).now
     return _CellWiring(
         context=context,
         cell=cell,

@@ -4,16 +4,9 @@ from collections.abc import Callable
 
 from kilonova_operator.context import ProcessContext
 from kilonova_operator.domain.servers.waiting import Patience
-from kilonova_operator.services.control.server_time import ServerTime
 from kilonova_operator.services.informers import BY_SERVER_UID
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
-
-
-def build_server_time(context: ProcessContext) -> ServerTime:
-    """Return the API server's time."""
-    kube = context.kube
-    return ServerTime(context.clock, lambda: getattr(kube, "clock_skew_seconds", None))
 
 
 def build_duty(context: ProcessContext, role: str, database: str) -> Duty:

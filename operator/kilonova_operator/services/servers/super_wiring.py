@@ -8,6 +8,7 @@ from kilonova_operator.domain.scheduling.defaults import build_default_scheduler
 from kilonova_operator.roles import SUPER
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.control.server_time import build_server_time
 from kilonova_operator.services.servers.adopt import Adopter
 from kilonova_operator.services.servers.claiming import HostClaimer
 from kilonova_operator.services.servers.conclude import Concluder
@@ -23,7 +24,6 @@ from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.servers.shared_wiring import (
     build_duty,
     build_patience,
-    build_server_time,
     build_view,
     read_server_uids,
 )
@@ -62,7 +62,7 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
         writer=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
         hosts=hosts,
         feeds=context.feeds,
-        now=build_server_time(context).now,
+        now=build_server_time(context.kube, context.clock).now,
     )
     return SuperReconciler(
         kube=context.kube,
