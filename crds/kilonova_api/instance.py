@@ -25,7 +25,8 @@ from kilonova_api.meta import (
     list_map,
 )
 from kilonova_api.network import Cidr, DnsServers, Ipv4
-from kilonova_api.server import Fault, Metadata, NicName, PowerState, ServerState
+from kilonova_api.server_spec import Metadata, NicName, PowerState
+from kilonova_api.server_status import Fault, ServerState
 
 _INT64 = {"format": "int64"}
 

@@ -13,7 +13,7 @@ from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.errors import NotFound
 from kilonova_api.kube.resources import SECRET
 from kilonova_api.names import AGENT_FIELD_MANAGER, host_namespace
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 
 STAMP = "2026-01-01T00:00:10Z"
 

@@ -13,7 +13,7 @@ from kilonova_api.kube.errors import KubeError
 from kilonova_api.kube.informer import Informer
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import host_namespace
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 from support.fake_agent import FakeAgent, FakeHost
 from support.made_up_hosts import beat, find_host, make_node, report
 from support.operator_run import until

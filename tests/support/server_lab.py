@@ -25,7 +25,8 @@ from kilonova_api.kube.resources import (
 )
 from kilonova_api.names import GROUP, host_namespace
 from kilonova_api.network import Network
-from kilonova_api.server import Fault, Server
+from kilonova_api.server import Server
+from kilonova_api.server_status import Fault
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.errors import KilonovaError

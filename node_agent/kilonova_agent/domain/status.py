@@ -10,7 +10,7 @@ from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.drivers.base import GuestPower
 from kilonova_api.instance import Instance, InstanceStatus
 from kilonova_api.meta import Condition
-from kilonova_api.server import Fault, ServerState
+from kilonova_api.server_status import Fault, ServerState
 
 
 @dataclass(frozen=True, slots=True)

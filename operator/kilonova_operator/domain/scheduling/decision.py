@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kilonova_api.server import Rejection, SchedulingRecord
+from kilonova_api.server_status import Rejection, SchedulingRecord
 
 MAX_ATTEMPTS = 3
 """Hosts tried for one build, the first included: [scheduler]max_attempts, Nova 34."""

@@ -7,7 +7,7 @@ alternate, BuildAbortException ends in ERROR at once
 
 from enum import StrEnum
 
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 
 MAX_ATTEMPTS = 3
 """Hosts tried for one build, the first included ([scheduler]max_attempts)."""

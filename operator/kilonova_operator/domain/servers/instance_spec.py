@@ -14,7 +14,8 @@ from kilonova_api.instance import (
     UserDataSecret,
 )
 from kilonova_api.network import ClusterNetwork
-from kilonova_api.server import Server, ServerNic
+from kilonova_api.server import Server
+from kilonova_api.server_spec import ServerNic
 from kilonova_operator.domain.servers.build_id import build_build_id
 from kilonova_operator.domain.servers.hostname import build_hostname
 from kilonova_operator.domain.servers.references import (

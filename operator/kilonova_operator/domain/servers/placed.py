@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from kilonova_api.flavor import FlavorSize
-from kilonova_api.server import NicStatus, SchedulingRecord, Server
+from kilonova_api.server import Server
+from kilonova_api.server_status import NicStatus, SchedulingRecord
 from kilonova_operator.domain.servers.instance_spec import GivenPlace, network_label
 from kilonova_operator.domain.servers.server_status import (
     PLACEMENT_FIELDS,

@@ -14,7 +14,8 @@ from kilonova_api.image import ClusterImage, Image
 from kilonova_api.instance import AuthorizedKey
 from kilonova_api.meta import SecretKeyRef
 from kilonova_api.network import ClusterNetwork, Network
-from kilonova_api.server import NetworkRef, Server, ServerNic
+from kilonova_api.server import Server
+from kilonova_api.server_spec import NetworkRef, ServerNic
 
 MAX_USER_DATA_BYTES = 49151
 """65535 bytes in base64, as in Nova (nova.compute.api.MAX_USERDATA_SIZE)."""

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from kilonova_api.meta import Condition
-from kilonova_api.server import Server, ServerStatus
+from kilonova_api.server import Server
+from kilonova_api.server_status import ServerStatus
 from kilonova_operator.domain.conditions import (
     ConditionStatus,
     Judgement,

@@ -8,7 +8,8 @@ follows a second later nor waits for one that never comes.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kilonova_api.server import SchedulingRecord, Server
+from kilonova_api.server import Server
+from kilonova_api.server_status import SchedulingRecord
 from kilonova_operator.domain.servers.references import Problem
 from kilonova_operator.domain.servers.server_status import (
     SUSPENDED,

@@ -13,7 +13,8 @@ from kilonova_api.kube.errors import Forbidden
 from kilonova_api.kube.resources import SECRET, Key
 from kilonova_api.meta import KubeObject, SecretKeyRef
 from kilonova_api.network import ClusterNetwork, Network
-from kilonova_api.server import NetworkRef, Server
+from kilonova_api.server import Server
+from kilonova_api.server_spec import NetworkRef
 from kilonova_operator.domain.servers.references import (
     AnyImage,
     AnyNetwork,

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from kilonova_api.kube.errors import NotFound
 from kilonova_api.kube.resources import Key
-from kilonova_api.server import SchedulingRecord, Server
+from kilonova_api.server import Server
+from kilonova_api.server_status import SchedulingRecord
 from kilonova_operator.domain.placement import Claim
 from kilonova_operator.domain.servers.instance_spec import (
     GivenPlace,

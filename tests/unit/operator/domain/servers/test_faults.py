@@ -1,6 +1,6 @@
 import pytest
 
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 from kilonova_operator.domain.servers.faults import FaultOutcome, decide_fault
 
 

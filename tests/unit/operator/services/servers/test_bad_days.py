@@ -6,7 +6,8 @@ from kilonova_api.cell import Cell
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Key
 from kilonova_api.names import ADOPT_ANNOTATION, GROUP, host_namespace
-from kilonova_api.server import Fault, Server
+from kilonova_api.server import Server
+from kilonova_api.server_status import Fault
 from kilonova_operator.services.servers.brake import (
     DELETION_BRAKE_ANNOTATION,
     RELEASE_DELETIONS_ANNOTATION,

@@ -8,7 +8,7 @@ from kilonova_api.flavor import Flavor
 from kilonova_api.image import Image
 from kilonova_api.kube.resources import SECRET, Key
 from kilonova_api.network import Network
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 from support.server_lab import ServerLab
 from support.servers import (
     NAMESPACE,

@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 from support.lab_checks import check_nothing_is_left, check_one_guest
 from support.server_lab import ServerLab
 from support.servers import reason_of

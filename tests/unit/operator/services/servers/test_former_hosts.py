@@ -3,7 +3,7 @@
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import NAMESPACE, Key
 from kilonova_api.names import host_namespace
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 from support.fake_agent import FakeDomain
 from support.lab_checks import check_nothing_is_left
 from support.server_lab import ServerLab

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kilonova_api.kube.resources import Key
-from kilonova_api.server import Fault
+from kilonova_api.server_status import Fault
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.placement import Claim, ClaimRequest
 from kilonova_operator.domain.refusals import (

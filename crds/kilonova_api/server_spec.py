@@ -1,0 +1,249 @@
+"""What a person asks of a Server."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kilonova_api.meta import (
+    CrdModel,
+    LocalRef,
+    ObjectName,
+    SecretKeyRef,
+    cel,
+    immutable,
+    list_map,
+)
+from kilonova_api.network import Ipv4
+
+PowerState = Literal["Manual", "Running", "Stopped"]
+NicName = Annotated[
+    str,
+    Field(min_length=1, max_length=15, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+]
+
+
+class ImageRef(CrdModel):
+    """The image that the root disk is built from."""
+
+    kind: Annotated[
+        Literal["Image", "ClusterImage"],
+        Field(description="Image (of the same namespace) or ClusterImage."),
+    ] = "Image"
+    name: Annotated[ObjectName, Field(description="Name of the image.")]
+
+
+class NetworkRef(CrdModel):
+    """The network that a NIC is plugged into."""
+
+    kind: Annotated[
+        Literal["Network", "ClusterNetwork"] | None,
+        Field(
+            description=(
+                "Network (of the same namespace; the meaning when left out) or "
+                "ClusterNetwork."
+            )
+        ),
+    ] = None
+    name: Annotated[ObjectName, Field(description="Name of the network.")]
+
+
+class ServerNic(CrdModel):
+    """A NIC of the guest, in the guest's order."""
+
+    name: Annotated[
+        NicName, Field(description="Name of the NIC, unique within the Server.")
+    ]
+    network_ref: Annotated[
+        NetworkRef, Field(description="The network it is plugged into.")
+    ]
+    fixed_address: Annotated[
+        Ipv4 | None,
+        Field(description="The IPv4 address to give; left out: a free one."),
+    ] = None
+    port_security: Annotated[
+        Literal["Enabled", "Disabled"] | None,
+        Field(
+            description=(
+                "Enabled (the meaning when left out): the guest can only send "
+                "from its own MAC and address. Disabled: it may send as anyone."
+            )
+        ),
+    ] = None
+
+
+class SshKey(CrdModel):
+    """A public key that may log in: given here, or kept in a Secret."""
+
+    name: Annotated[
+        str,
+        Field(
+            description="Name of the key, unique within the Server.",
+            min_length=1,
+            max_length=255,
+            pattern=r"^[-_ @.a-zA-Z0-9]+$",
+        ),
+    ]
+    public_key: Annotated[
+        str | None,
+        Field(
+            description="The key in OpenSSH's one-line form.",
+            min_length=1,
+            max_length=16384,
+        ),
+    ] = None
+    secret_ref: Annotated[
+        SecretKeyRef | None,
+        Field(description="The Secret's key that holds the public key."),
+    ] = None
+
+
+class DeletionSpec(CrdModel):
+    """What may delete the Server, and what becomes of its guest then."""
+
+    protected: Annotated[
+        bool | None,
+        Field(description="True: deleting the Server is refused."),
+    ] = None
+    policy: Annotated[
+        Literal["Delete", "Retain"] | None,
+        Field(
+            description=(
+                "Delete (the meaning when left out): the guest and its disks go. "
+                "Retain: the guest goes on, belongs to nobody, and can be adopted."
+            )
+        ),
+    ] = None
+
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=255)],
+        Annotated[str, Field(max_length=255)],
+    ],
+    Field(
+        description=(
+            "Names and values that the guest reads from its metadata. A change "
+            "is seen by the guest from its next start on."
+        ),
+        max_length=128,
+    ),
+]
+
+
+class ServerSpec(CrdModel):
+    """What a person asks for."""
+
+    flavor_ref: Annotated[
+        LocalRef,
+        Field(
+            description="The Flavor that gives the guest's size.",
+            json_schema_extra=immutable("flavorRef"),
+        ),
+    ]
+    image_ref: Annotated[
+        ImageRef,
+        Field(
+            description="The image that the root disk is built from.",
+            json_schema_extra=immutable("imageRef"),
+        ),
+    ]
+    networks: Annotated[
+        tuple[ServerNic, ...],
+        Field(
+            description="The guest's NICs, each by a name of its own.",
+            max_length=8,
+            json_schema_extra=list_map("name"),
+        ),
+    ] = ()
+    ssh_keys: Annotated[
+        tuple[SshKey, ...],
+        Field(
+            description="Public keys that may log in, given at build.",
+            max_length=16,
+            json_schema_extra=list_map("name"),
+        ),
+    ] = ()
+    user_data: Annotated[
+        str | None,
+        Field(
+            description=(
+                "User data for cloud-init, inline, 49151 bytes at most (65535 in "
+                "base64). For anything secret use userDataRef."
+            ),
+            min_length=1,
+            max_length=49151,
+        ),
+    ] = None
+    user_data_ref: Annotated[
+        SecretKeyRef | None,
+        Field(description="The Secret's key that holds the user data."),
+    ] = None
+    metadata: Metadata = Field(default_factory=dict)
+    config_drive: Annotated[
+        bool,
+        Field(description="Whether the guest gets a config drive (config-2)."),
+    ] = True
+    power_state: Annotated[
+        PowerState,
+        Field(
+            description=(
+                "Manual: start after build, then follow the guest. Running: kept "
+                "running. Stopped: kept stopped."
+            )
+        ),
+    ] = "Manual"
+    deletion: Annotated[
+        DeletionSpec | None,
+        Field(description="Protection from deletion, and what deletion does."),
+    ] = None
+    suspend: Annotated[
+        bool,
+        Field(
+            description=(
+                "True: Kilonova leaves the Server and its guest as they are; "
+                "the guest itself goes on."
+            )
+        ),
+    ] = False
+
+
+def _immutable_list(field: str) -> tuple[str, str]:
+    """Return the CEL rule of an optional list-map whose items never change.
+
+    Their order may: the API server does not keep it for lists of this type. An
+    empty list is the same as none: tools that render one write the other.
+    """
+    now, before = f"self.{field}", f"oldSelf.{field}"
+    same = (
+        f"{now}.size() == {before}.size() && {now}.all(n, {before}.exists(o, o == n))"
+    )
+    rule = (
+        f"(has({now}) && {now}.size() > 0) == (has({before}) && {before}.size() > 0)"
+        f" && (!has({now}) || !has({before}) || ({same}))"
+    )
+    return rule, f"{field} is immutable"
+
+
+SERVER_RULES = cel(
+    (
+        "!(has(self.userData) && has(self.userDataRef))",
+        "userData and userDataRef must not both be set",
+    ),
+    (
+        "!has(self.userData) || bytes(self.userData).size() <= 49151",
+        (
+            "userData must be no more than 49151 bytes: put more into a file that the "
+            "guest downloads"
+        ),
+    ),
+    _immutable_list("networks"),
+    _immutable_list("sshKeys"),
+    (
+        (
+            "!has(self.sshKeys) || "
+            "self.sshKeys.all(k, has(k.publicKey) != has(k.secretRef))"
+        ),
+        "each of sshKeys must have either publicKey or secretRef",
+    ),
+)
+"""CEL rules of the spec as a whole."""
