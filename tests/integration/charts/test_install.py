@@ -77,6 +77,36 @@ def test_guards_can_be_switched_off_and_on_by_an_upgrade(admin: Cli) -> None:
     eventually(lambda: not admin.run(*crd).ok, "with guards it cannot")
 
 
+def test_guards_switched_off_and_on_follow_the_list_of_guarded_namespaces(
+    admin: Cli,
+) -> None:
+    upgrade = ("upgrade", "kilonova", str(CHART), "-n", NAMESPACE, "--reuse-values")
+    for name in ("before", "after"):
+        admin.kubectl("create", "namespace", name)
+    _guard_namespace(admin, "before")
+    eventually(lambda: _is_guarded(admin, "before"), "before is guarded")
+    admin.helm(*upgrade, "--set", "guards.enabled=false")
+    eventually(lambda: not _is_guarded(admin, "before"), "the guards are off")
+    admin.helm(*upgrade, "--set", "guards.enabled=true")
+    eventually(lambda: _is_guarded(admin, "before"), "the guards are on again")
+    _guard_namespace(admin, "after")
+    eventually(lambda: _is_guarded(admin, "after"), "the new list counts")
+    assert not _is_guarded(admin, "before")
+
+
+def _guard_namespace(admin: Cli, namespace: str) -> None:
+    """Make this the one namespace on the operator's list."""
+    metadata = {"name": "kilonova-guarded-namespaces", "namespace": NAMESPACE}
+    listed = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    text = json.dumps({**listed, "data": {namespace: "holds Servers"}})
+    admin.kubectl("apply", "-f", "-", stdin=text)
+
+
+def _is_guarded(admin: Cli, namespace: str) -> bool:
+    delete = ("delete", "namespace", namespace, "--dry-run=server", "--wait=false")
+    return "still holds Servers" in admin.run("kubectl", *delete).stderr
+
+
 def test_notes_name_the_next_commands(admin: Cli) -> None:
     notes = admin.helm("get", "notes", "kilonova", "-n", NAMESPACE)
     assert "kubectl label node" in notes

@@ -1,5 +1,6 @@
 """What helm makes of the charts, with the values of charts/kilonova/ci."""
 
+import shutil
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,23 @@ def test_an_upgrade_never_ends_a_guest() -> None:
     assert find(render(CHART), "DaemonSet", "kilonova-libvirt") is None
 
 
+def test_a_new_version_of_the_chart_is_no_reason_to_replace_a_libvirt_pod(
+    tmp_path: Path,
+) -> None:
+    values = ("--values", str(CHART / "ci" / "libvirt-pod.yaml"))
+    newer = tmp_path / "kilonova"
+    shutil.copytree(CHART, newer)
+    text = (newer / "Chart.yaml").read_text()
+    (newer / "Chart.yaml").write_text(text.replace("ersion: 0.1.0", "ersion: 9.9.9"))
+    pods = [
+        get(render(chart, *values), "DaemonSet", name)["spec"]["template"]
+        for name in ("kilonova-libvirt", "kilonova-agent")
+        for chart in (CHART, newer)
+    ]
+    assert pods[0] == pods[1]
+    assert pods[2] != pods[3]
+
+
 def test_agent_and_libvirt_see_the_guests_disks_under_the_same_path() -> None:
     manifests = render_values(
         {"libvirt": {"mode": "pod"}, "agent": {"stateDir": "/srv/guests"}}
@@ -253,6 +271,7 @@ def test_guards_can_be_switched_off_and_the_agents_jail_cannot() -> None:
     }
     assert policies == {
         "kilonova-agent-tokens",
+        "kilonova-guard-server-namespaces",  # matches nothing, see its template
         "kilonova-host-instances",
         "kilonova-host-namespaces",
         "kilonova-host-reports",
