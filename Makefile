@@ -60,7 +60,7 @@ test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
 
 ##@ Benchmarks (each prints one JSON line last)
 
-.PHONY: bench-writes bench-boot bench-memory bench-idle
+.PHONY: bench-writes bench-boot bench-memory bench-idle bench-start
 bench-writes: lab-setup ## API writes by us per Server, create to gone
 	$(BENCH) writes
 bench-boot: lab-setup ## From apply to the guest's first instruction, and to ready
@@ -69,6 +69,8 @@ bench-memory: lab-setup ## Resident memory of operator and agents
 	$(BENCH) memory
 bench-idle: lab-setup ## Writes by us in an idle minute
 	$(BENCH) idle
+bench-start: lab-setup ## A second start: nodes Ready, DNS answering, images there
+	$(BENCH) start
 
 ##@ Development
 

@@ -6,63 +6,38 @@ then with the guards off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from kilonova_api.names import HOSTS_NAMESPACE
 from kilonova_lab.deploy.install import NAMESPACE, RELEASE
 from kilonova_lab.deploy.kubectl import Kubectl
-from kilonova_lab.errors import CommandFailed
-from kilonova_lab.folders import REPOSITORY
+from support.careless import (
+    GUARDED_CRDS,
+    GUARDED_NAMESPACE,
+    await_new_hosts,
+    bring_crds_back,
+    build_anew,
+    build_crd_name,
+    check_both_hosts_work,
+    delete_crds,
+    is_refused,
+    nothing_happens,
+    unguarded,
+    upgrade_chart,
+)
+from support.domain_events import hearing_domains
 from support.kilonova import Kilonova
 from support.residents import Residents, await_no_leaks, residents
 from support.waiting import eventually
 
-__all__ = ["residents"]
+__all__ = ["nothing_happens", "residents", "unguarded"]
 
-CRDS = tuple(f"{kind}.compute.kilonova.dev" for kind in ("servers", "instances"))
-HOST_NAMESPACE = "kilonova-host-hv1"
+PEOPLES_KINDS = ("flavors", "images", "networks", "clusterimages", "clusternetworks")
+OPERATORS_KINDS = ("cells", "computehosts")
+HOST_NAMESPACE = GUARDED_NAMESPACE
 AGAIN_SECONDS = 60.0
-
-
-def is_refused(kubectl: Kubectl, *command: str) -> str:
-    """Try a command without doing it; return why it is refused, or nothing."""
-    try:
-        kubectl.run(*command, "--dry-run=server")
-    except CommandFailed as refused:
-        return str(refused)
-    return ""
-
-
-def switch_guards(kubectl: Kubectl, *, on: bool) -> None:
-    """Turn the guards on or off, and wait until the API server knows."""
-    chart = str(REPOSITORY / "charts" / "kilonova")
-    kubectl.run_helm(
-        *("upgrade", RELEASE, chart, "-n", NAMESPACE, "--reuse-values"),
-        *("--set", f"guards.enabled={str(on).lower()}"),
-    )
-    eventually(
-        lambda: (
-            all(bool(is_refused(kubectl, "delete", "crd", c)) == on for c in CRDS)
-            and bool(is_refused(kubectl, "delete", "namespace", HOST_NAMESPACE)) == on
-        ),
-        f"the guards are {'on' if on else 'off'}",
-    )
-
-
-@pytest.fixture(scope="module")
-def unguarded(installed: Kilonova) -> Iterator[None]:
-    """The guards are off."""
-    switch_guards(installed.kubectl, on=False)
-    yield
-    switch_guards(installed.kubectl, on=True)
-    # An API server (1.36) that lost the last policy over a kind of parameter goes
-    # on with that kind as it was: the list of guarded namespaces stands still.
-    apiserver = installed.cluster.apiserver
-    apiserver.kill()  # at once: a polite end outlasts the operator's Lease
-    apiserver.start()
-    apiserver.wait_until_ready()
 
 
 def find_instance(residents: Residents, host: str) -> dict[str, Any] | None:
@@ -77,6 +52,17 @@ def await_other_instance(residents: Residents, host: str, uid: str) -> None:
         return found is not None and found["metadata"]["uid"] != uid
 
     eventually(there, f"the Instance on {host} is back", timeout_seconds=AGAIN_SECONDS)
+
+
+def await_accounts(kubectl: Kubectl, *, but_not: set[str]) -> None:
+    """Wait until each host has an account again."""
+
+    def there() -> bool:
+        accounts = kubectl.items("serviceaccounts", HOSTS_NAMESPACE)
+        new = {a["metadata"]["name"]: a["metadata"]["uid"] for a in accounts}
+        return {"hv1", "hv2"} <= new.keys() and not but_not & set(new.values())
+
+    eventually(there, "the accounts are back", timeout_seconds=AGAIN_SECONDS)
 
 
 def await_whole(residents: Residents) -> None:
@@ -94,7 +80,7 @@ def test_guards_refuse_careless_commands_and_say_how_to_mean_them(
     kubectl, mine = kilonova.kubectl, ("-n", kilonova.namespace)
     name = residents.find_on("hv1")
     meant = "If you mean it: kubectl annotate {} {} compute.kilonova.dev/allow-delete="
-    for crd in CRDS:
+    for crd in map(build_crd_name, GUARDED_CRDS):
         told = is_refused(kubectl, "delete", "crd", crd)
         assert meant.format("crd", crd) in told
     for namespace in (HOST_NAMESPACE, "kilonova-hosts", NAMESPACE, kilonova.namespace):
@@ -115,7 +101,7 @@ def test_guards_refuse_careless_commands_and_say_how_to_mean_them(
     residents.check_untouched()
 
 
-@pytest.mark.usefixtures("unguarded")
+@pytest.mark.usefixtures("unguarded", "nothing_happens")
 def test_a_deleted_instance_comes_back_over_its_running_guest(
     residents: Residents,
 ) -> None:
@@ -137,41 +123,52 @@ def test_a_deleted_host_namespace_comes_back_with_its_orders_and_works(
     kilonova.kubectl.delete("namespace", HOST_NAMESPACE)
     await_other_instance(residents, "hv1", before["metadata"]["uid"])
     await_whole(residents)
-    for name in ("new-a", "new-b"):  # and its agent hears and answers
-        kilonova.create_server(name, userData="new")
-    placed = {kilonova.await_ready(name)["host"] for name in ("new-a", "new-b")}
-    assert "hv1" in placed
-    kilonova.delete_all_servers()
+    check_both_hosts_work(kilonova)  # its agent hears and answers
     await_no_leaks(kilonova)
 
 
 @pytest.mark.usefixtures("unguarded")
+def test_the_namespace_of_all_hosts_accounts_comes_back_by_an_upgrade(
+    residents: Residents, kilonova: Kilonova
+) -> None:
+    kubectl = kilonova.kubectl
+    old = {
+        a["metadata"]["uid"] for a in kubectl.items("serviceaccounts", HOSTS_NAMESPACE)
+    }
+    with hearing_domains(kilonova.cluster.hypervisors) as events:
+        kubectl.delete("namespace", HOSTS_NAMESPACE)
+        residents.check_untouched()
+        upgrade_chart(kubectl, RELEASE)
+        await_accounts(kubectl, but_not=old)
+        await_whole(residents)
+    assert events.heard == []
+    check_both_hosts_work(kilonova)
+
+
+@pytest.mark.usefixtures("unguarded", "nothing_happens")
+def test_the_other_crds_deleted_leave_every_guest_and_come_back_by_an_upgrade(
+    residents: Residents,
+) -> None:
+    kubectl = residents.kilonova.kubectl
+    saved = [item for kind in PEOPLES_KINDS for item in kubectl.items(kind)]
+    hosts = {h["metadata"]["uid"] for h in kubectl.items("computehosts")}
+    delete_crds(kubectl, *PEOPLES_KINDS, *OPERATORS_KINDS)
+    residents.check_untouched()
+    bring_crds_back(kubectl)
+    kubectl.apply(*(build_anew(item) for item in saved))
+    await_new_hosts(residents.kilonova, but_not=hosts)
+    await_whole(residents)
+
+
+@pytest.mark.usefixtures("unguarded", "nothing_happens")
 def test_deleted_crds_leave_every_guest_which_is_adopted_by_its_applied_server(
     residents: Residents,
 ) -> None:
-    kubectl, namespace = residents.kilonova.kubectl, residents.kilonova.namespace
+    kubectl = residents.kilonova.kubectl
     saved = {name: residents.kilonova.server(name) for name in residents.uuids}
-    for crd in CRDS:
-        kubectl.run("delete", "crd", crd, "--wait=false")
-    eventually(
-        lambda: all(
-            "deletionTimestamp" in residents.kilonova.server(name)["metadata"]
-            for name in residents.uuids
-        ),
-        "the Servers are marked with their CRD",
-    )
-    for name in residents.uuids:
-        kubectl.run(
-            *("patch", "servers", name, "-n", namespace, "--type=merge"),
-            *("-p", '{"metadata": {"finalizers": null}}'),
-        )
-    for crd in CRDS:
-        kubectl.run("wait", "--for=delete", f"crd/{crd}", "--timeout=60s")
+    delete_crds(kubectl, *GUARDED_CRDS)
     residents.check_untouched()
-    chart = str(REPOSITORY / "charts" / "kilonova-crds")
-    kubectl.run_helm("upgrade", "kilonova-crds", chart, "-n", NAMESPACE, "--wait")
-    for crd in CRDS:
-        kubectl.run("wait", "--for=condition=Established", f"crd/{crd}")
+    bring_crds_back(kubectl)
     for name, uuid in residents.uuids.items():
         server = residents.kilonova.build_server(name)
         server["spec"] = saved[name]["spec"]

@@ -10,6 +10,7 @@ from support.residents import placing_on
 from support.waiting import eventually
 
 USER_DATA = "#!/bin/sh\necho marker-$((40 + 2))\n"
+POWER_OFF_ONCE = "#!/bin/sh\n[ -e /state/off ] || { touch /state/off; poweroff -f; }\n"
 NAMES = ("one", "two")
 
 
@@ -62,12 +63,26 @@ def test_a_deleted_server_leaves_nothing_and_its_name_can_be_used_at_once(
     assert kilonova.await_ready("web")["uuid"] != first["uuid"]
 
 
-def test_a_guest_that_powers_itself_off_is_followed(
+def test_a_guest_that_is_switched_off_runs_again_where_its_server_says_running(
     kilonova: Kilonova,
 ) -> None:
-    poweroff = "#!/bin/sh\n[ -e /state/off ] || { touch /state/off; poweroff -f; }\n"
-    kilonova.create_server("manual", powerState="Manual", userData=poweroff)
+    kilonova.create_server("inside", userData=POWER_OFF_ONCE)
+    kilonova.create_server("manual", userData=POWER_OFF_ONCE, powerState="Manual")
+    kilonova.create_server("stopped", powerState="Stopped")
+    kilonova.create_server("outside")
+    status = kilonova.await_ready("outside")
+    kilonova.await_guest("outside", "boots=1")
+    node = kilonova.node(status["host"])
+    assert node.exec(["virsh", "destroy", status["uuid"]]).returncode == 0
+    off = [kilonova.await_ready(n, "SHUTOFF")["uuid"] for n in ("manual", "stopped")]
+    for name in ("inside", "outside"):
+        kilonova.await_guest(name, "boots=2")
+        assert kilonova.count_domains(kilonova.await_ready(name)["uuid"]) == 1
+    # A boot has passed since: whoever was to be started would run by now.
+    assert [kilonova.count_domains(uuid) for uuid in off] == [0, 0]
     kilonova.await_ready("manual", "SHUTOFF")
+    kilonova.await_ready("stopped", "SHUTOFF")
+    assert "boots=2" not in kilonova.console("manual")
 
 
 def test_a_guest_on_a_nat_network_is_reached_from_its_host_alone(
