@@ -1,0 +1,48 @@
+"""The API database: all of its parts."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.placement import (
+    DecisionRecord,
+    RestoredClaim,
+    WitnessedClaim,
+)
+from kilonova_operator.services.stores.deletion import DeletionStore
+from kilonova_operator.services.stores.epoch import EpochStore
+from kilonova_operator.services.stores.hosts import HostsStore
+from kilonova_operator.services.stores.networks import NetworksStore
+from kilonova_operator.services.stores.placement import PlacementStore
+
+
+class ApiStore(
+    EpochStore, HostsStore, PlacementStore, DeletionStore, NetworksStore, Protocol
+):
+    """The API database: who holds what."""
+
+    async def note_store_version(self, term: Term, version: int) -> None:
+        """Note the resourceVersion that the API server's store has reached."""
+        ...
+
+    async def read_store_version(self) -> int:
+        """Read the resourceVersion noted last; 0 if none ever was."""
+        ...
+
+    async def record_decision(
+        self, term: Term, server_uid: str, decision: DecisionRecord
+    ) -> None:
+        """Keep a decision that ended in neither claim nor burial; the last three."""
+        ...
+
+    async def list_decisions(self, server_uid: str) -> Sequence[DecisionRecord]:
+        """List the last three decisions, newest first."""
+        ...
+
+    async def restore_claim(self, term: Term, witness: WitnessedClaim) -> RestoredClaim:
+        """Put back what a witness says is held, over capacity if need be.
+
+        The highest placement generation wins; an equal one changes nothing but
+        adds what is missing. A tombstone stands.
+        """
+        ...
