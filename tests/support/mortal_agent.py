@@ -5,7 +5,6 @@ hypervisor are in memory, and outlive every agent.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -211,10 +210,19 @@ class MortalAgent:
 @asynccontextmanager
 async def mortal_agent(state_dir: Path, cut: FileCut) -> AsyncIterator[MortalAgent]:
     """Give a host whose first agent runs."""
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of killed tasks
+    loop = asyncio.get_running_loop()
+    # Nobody hears how the tasks of a killed process end.
+    loop.set_exception_handler(_tell_unless_killed)
     host = MortalAgent(state_dir, cut)
     host.start()
     try:
         yield host
     finally:
         await host.stop()
+
+
+def _tell_unless_killed(
+    loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)

@@ -29,14 +29,8 @@ from kilonova_agent.domain.faults import (
 )
 from kilonova_agent.storage.durable import write_durably
 from kilonova_agent.storage.file_system import FileSystem
-from kilonova_agent.storage.images import qemu_img
 from kilonova_agent.storage.images.download import Download, note_path
-from kilonova_agent.storage.images.image_file import (
-    HEAD_BYTES,
-    TAIL_BYTES,
-    FileEnds,
-    check_file,
-)
+from kilonova_agent.storage.images.soundness import check_checksum, judge_file
 from kilonova_agent.storage.storage_faults import build_storage_fault
 from kilonova_api.image import ImageFile
 from kilonova_api.kube.backoff import Backoff
@@ -45,7 +39,6 @@ from kilonova_api.kube.clock import Clock
 log = logging.getLogger(__name__)
 
 PARALLEL_DOWNLOADS = 3
-_HASH_CHUNK_BYTES = 4 * 1024 * 1024
 _READ_ONLY = 0o444
 # A server or a host may be well again soon; a file that is wrong stays wrong for long.
 _UNAVAILABLE_PAUSES = Backoff(first_seconds=15.0, most_seconds=300.0)
@@ -232,7 +225,7 @@ class ImageCache:
         resumed = part.exists()
         await self._download.run(image.url, part)
         try:
-            await asyncio.to_thread(_check_checksum, part, image.checksum)
+            await asyncio.to_thread(check_checksum, part, image.checksum)
         except ChecksumMismatch:
             await asyncio.to_thread(self._forget_part, part)
             if not resumed:
@@ -240,11 +233,9 @@ class ImageCache:
             # The half from before may be to blame: once more from the start.
             log.info("image %s: wrong checksum after resuming, again from 0", name)
             await self._download.run(image.url, part)
-            await asyncio.to_thread(_check_checksum, part, image.checksum)
+            await asyncio.to_thread(check_checksum, part, image.checksum)
         try:
-            ends = await asyncio.to_thread(_read_ends, part)
-            check_file(ends, image.format)
-            info = await qemu_img.read_info(part, image.format)
+            info = await judge_file(part, image.format)
         except GuestFault:
             await asyncio.to_thread(self._forget_part, part)
             raise
@@ -275,25 +266,3 @@ class ImageCache:
         pause = pauses.delay(failures, self._random)
         log.warning("image %s: %s: %s", name, fault.reason, fault.message)
         self._failures[name] = _Failure(fault, failures, self._clock.boottime() + pause)
-
-
-def _check_checksum(path: Path, checksum: str) -> None:
-    algorithm, _, wanted = checksum.partition(":")
-    digest = hashlib.new(algorithm)
-    with path.open("rb") as file:
-        while chunk := file.read(_HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    found = digest.hexdigest()
-    if found != wanted:
-        raise ChecksumMismatch(
-            f"the image file has {algorithm} {found}, and {wanted} is wanted. Correct "
-            "the checksum in a new image, or put the right file at its URL."
-        )
-
-
-def _read_ends(path: Path) -> FileEnds:
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-        size = path.stat().st_size
-        file.seek(max(0, size - TAIL_BYTES))
-        return FileEnds(head, file.read(TAIL_BYTES))
