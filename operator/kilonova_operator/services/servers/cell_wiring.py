@@ -153,6 +153,7 @@ class _CellWiring:
                 orders=orders,
                 proof=proof,
                 hosts=self.hosts,
+                feeds=self.context.feeds,
                 now=self.now,
             ),
             link=link,

@@ -28,8 +28,7 @@ from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
-from kilonova_operator.services.servers.former_ends import find_end_given_at
-from kilonova_operator.services.servers.guest_proof import GuestProof
+from kilonova_operator.services.servers.former_ends import find_end, is_end_answered
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
@@ -48,7 +47,6 @@ class Concluder:
     cells: Mapping[str, CellStore]
     duty: Duty
     crds: CrdHealth
-    proof: GuestProof
     instances: InstanceView
     hosts: HostDirectory
     ranking: HostRanking
@@ -162,14 +160,10 @@ class Concluder:
         return is_proven_gone(booking, mapping)
 
     async def _former_is_gone(self, mapping: InstanceMapping, held: HeldClaim) -> bool:
-        """Tell whether a former host has answered an order to end."""
         cell = self.cells.get(mapping.cell)
-        if cell is None or not self.hosts.answers(held.host):
+        if cell is None:
             return False
-        since = await find_end_given_at(cell, mapping, held)
-        if since is None:
-            return False
-        return await self.proof.is_gone(held.host, mapping.instance_uuid, since=since)
+        return is_end_answered(await find_end(cell, mapping, held))
 
     async def _give_back(self, mapping: InstanceMapping, generation: int) -> Released:
         released = await self.api.release(

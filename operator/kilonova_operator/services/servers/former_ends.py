@@ -2,10 +2,11 @@
 
 Nobody's word but the agent's ends a guest: an Instance that went before its end
 was ordered proves nothing, whoever deleted it. So each order is noted in the
-guest's history, and super measures by it. An order that was never given, went
-with its namespace, or was taken away from a silent host is given (again)::
+guest's history, and so is its answer, on which super releases. An order that was
+never given, went with its namespace, or was taken away from a silent host is
+given (again)::
 
-    order ──> noted ──> agent destroys, deletes the Instance ──> super releases
+    order ──> noted ──> agent destroys, deletes the Instance ──> noted ──> released
 """
 
 import logging
@@ -16,7 +17,8 @@ from datetime import datetime, timedelta
 
 from kilonova_api.instance import DestroyOrder, InstanceSpec
 from kilonova_api.kube.errors import NotFound
-from kilonova_api.names import host_namespace
+from kilonova_api.kube.resources import Key
+from kilonova_operator.domain.order_book import Action
 from kilonova_operator.domain.placement import HeldClaim, InstanceMapping
 from kilonova_operator.domain.servers.actions import (
     END_FORMER,
@@ -26,6 +28,7 @@ from kilonova_operator.domain.servers.actions import (
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.guest_step import SERVER_MOVED, Ending
 from kilonova_operator.domain.servers.order_update import build_repeat
+from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.guest_proof import GuestProof
 from kilonova_operator.services.servers.hosts import HostDirectory
@@ -48,6 +51,7 @@ class FormerEnds:
     orders: OrderWriter
     proof: GuestProof
     hosts: HostDirectory
+    feeds: Feeds
     now: Callable[[], datetime]
 
     async def order(self, facts: GuestFacts, ending: Ending) -> None:
@@ -57,8 +61,10 @@ class FormerEnds:
         told, so that the Instance's absence means its answer.
         """
         given_at, spec = self.now(), ending.instance.spec
-        if await self.orders.end(ending) is not None:
-            await self._note(facts, spec.host, spec.placement_generation, given_at)
+        if await self.orders.end(ending) is None:
+            return
+        generation = spec.placement_generation
+        await self._note(facts, spec.host, generation=generation, given_at=given_at)
 
     async def repeat_lost(self, facts: GuestFacts, mapping: InstanceMapping) -> None:
         """Look at every former host that still holds something for the guest."""
@@ -73,8 +79,8 @@ class FormerEnds:
     async def _look_at(
         self, held: HeldClaim, facts: GuestFacts, mapping: InstanceMapping
     ) -> None:
-        given_at = await find_end_given_at(self.store, mapping, held)
-        if given_at is not None and await self._is_answered(held, given_at):
+        end = await find_end(self.store, mapping, held)
+        if end is not None and await self._is_settled(end, held, facts, mapping):
             return
         if await self.proof.is_there(held.host, mapping.instance_uuid):
             return  # our copy of it is only late
@@ -86,12 +92,31 @@ class FormerEnds:
         with suppress(NotFound):
             await self._give(held, facts, mapping, spec)
 
-    async def _is_answered(self, held: HeldClaim, given_at: datetime) -> bool:
-        """Tell whether an absent Instance is, or may yet be, its agent's answer."""
+    async def _is_settled(
+        self,
+        end: Action,
+        held: HeldClaim,
+        facts: GuestFacts,
+        mapping: InstanceMapping,
+    ) -> bool:
+        """Tell whether an order was answered, or may be yet; tell super if it was."""
+        if end.finished_at is not None:
+            return True
         if not self.hosts.answers(held.host):
-            return self.now() - given_at < _PATIENCE
-        namespace = host_namespace(held.host)
-        return await self.proof.is_trustworthy(namespace, since=given_at)
+            return self.now() - end.started_at < _PATIENCE
+        name, since = mapping.instance_uuid, end.started_at
+        if not await self.proof.is_gone(held.host, name, since=since):
+            return False
+        await self._note(
+            facts,
+            held.host,
+            generation=held.placement_generation,
+            given_at=since,
+            answered_at=self.now(),
+        )
+        key = Key.of(mapping.server.namespace, mapping.server.name)
+        self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
+        return True
 
     async def _give(
         self,
@@ -114,27 +139,40 @@ class FormerEnds:
             held.host,
         )
         await self.orders.give_unbooked(mapping.instance_uuid, order)
-        await self._note(facts, held.host, generation, given_at)
+        await self._note(facts, held.host, generation=generation, given_at=given_at)
 
     async def _note(
-        self, facts: GuestFacts, host: str, generation: int, given_at: datetime
+        self,
+        facts: GuestFacts,
+        host: str,
+        *,
+        generation: int,
+        given_at: datetime,
+        answered_at: datetime | None = None,
     ) -> None:
+        self.duty.check_changes()
         action = build_action(
             END_FORMER,
             facts.instance_uuid,
             generation,
             server=facts.server,
             started_at=given_at,
+            finished_at=answered_at,
             host=host,
         )
         await self.store.record_action(self.duty.term(), action)
 
 
-async def find_end_given_at(
+def is_end_answered(end: Action | None) -> bool:
+    """Tell whether the cell has said that a former host's agent ended the guest."""
+    return end is not None and end.finished_at is not None
+
+
+async def find_end(
     store: CellStore, mapping: InstanceMapping, held: HeldClaim
-) -> datetime | None:
-    """Return when the end on a former host was ordered; None if it never was."""
+) -> Action | None:
+    """Return the order to end what a former host holds; None if it never was."""
     uuid = mapping.instance_uuid
     noted = build_request_id(END_FORMER, uuid, held.placement_generation)
     actions = await store.list_actions(uuid)
-    return next((a.started_at for a in actions if a.request_id == noted), None)
+    return next((a for a in actions if a.request_id == noted), None)

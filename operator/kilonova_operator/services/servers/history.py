@@ -7,7 +7,12 @@ from datetime import datetime
 from kilonova_api.instance import Instance
 from kilonova_api.server import Server
 from kilonova_operator.domain.order_book import Action, InstanceFault
-from kilonova_operator.domain.servers.actions import CREATE, START, STOP
+from kilonova_operator.domain.servers.actions import (
+    CREATE,
+    END_FORMER,
+    START,
+    STOP,
+)
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.stores import CellStore
 
@@ -49,5 +54,7 @@ class History:
 
 
 def _is_over(action: Action, instance: Instance) -> bool:
+    if action.action == END_FORMER:  # it is another host's
+        return False
     state = instance.status.state
     return state == "ERROR" or state in _DONE_IN.get(action.action, ())

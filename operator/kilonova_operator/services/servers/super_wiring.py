@@ -15,7 +15,6 @@ from kilonova_operator.services.servers.conclude import Concluder
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader
-from kilonova_operator.services.servers.guest_proof import GuestProof
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.place import Placer
@@ -120,14 +119,12 @@ def _build_concluder(
     hosts: HostDirectory,
     ranking: HostRanking,
 ) -> Concluder:
-    crds = CrdHealth(context.kube)
     return Concluder(
         kube=context.kube,
         api=context.stores.api,
         cells=context.stores.cells,
         duty=duty,
-        crds=crds,
-        proof=GuestProof(context.kube, crds),
+        crds=CrdHealth(context.kube),
         instances=instances,
         hosts=hosts,
         ranking=ranking,

@@ -4,6 +4,7 @@ from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import NAMESPACE, Key
 from kilonova_api.names import host_namespace
 from kilonova_api.server_status import Fault
+from kilonova_operator.domain.servers.actions import END_FORMER
 from support.fake_agent import FakeDomain
 from support.lab_checks import check_nothing_is_left
 from support.server_lab import ServerLab
@@ -136,3 +137,25 @@ async def test_a_delete_that_waits_for_a_former_host_names_it() -> None:
     server = lab.server(key)
     assert reason_of(server) == "Deleting"
     assert f"host {former} has" in server.status.conditions[0].message
+
+
+async def test_the_end_on_a_former_host_stands_in_the_guests_history() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.fault = lambda i: Fault(
+        reason="DiskFull", message="full", retryable=i.spec.placement_generation == 1
+    )
+    key = lab.create_server()
+    while not lab.instances() or lab.instances()[0].status.fault is None:
+        await lab.step()
+    former = lab.instances()[0].spec.host
+    lab.set_host_state(former, "Down")
+    await lab.run(seconds=30)
+    (end,) = [a for a in lab.cell.actions.values() if a.action == END_FORMER]
+    assert lab.server(key).status.state == "ERROR"
+    assert end.finished_at is None, "the fault is another host's"
+    lab.set_host_state(former, "Up")
+    await lab.run(seconds=30)
+    (end,) = [a for a in lab.cell.actions.values() if a.action == END_FORMER]
+    assert end.finished_at is not None
+    assert [(e.host, e.result) for e in end.events] == [(former, "Success")]
+    assert len(lab.api.claims) == 1
