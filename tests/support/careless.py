@@ -74,30 +74,39 @@ def nothing_happens(installed: Kilonova) -> Iterator[None]:
 def delete_crds(kubectl: Kubectl, *plurals: str) -> None:
     """Delete CRDs with all their objects, finalizers or not."""
     names = [build_crd_name(plural) for plural in plurals]
+    held = [
+        (name, item["metadata"])
+        for name in names
+        for item in kubectl.items(name)
+        if "finalizers" in item["metadata"]
+    ]
     kubectl.run("delete", "crd", *names, "--wait=false")
-    for plural in plurals:
-        for item in kubectl.items(build_crd_name(plural)):
-            _let_go(kubectl, plural, item["metadata"])
+    for name, metadata in held:
+        _let_go(kubectl, name, metadata)
     _await_gone(kubectl, names)
 
 
-def _let_go(kubectl: Kubectl, plural: str, metadata: Mapping[str, Any]) -> None:
-    """Take the finalizers off once the object is marked with its CRD."""
-    where = (build_crd_name(plural), metadata["name"], metadata.get("namespace"))
+def _let_go(kubectl: Kubectl, crd: str, metadata: Mapping[str, Any]) -> None:
+    """Take an object's finalizers off once it is marked with its CRD."""
+    name, namespace = metadata["name"], metadata.get("namespace")
 
     def is_let_go() -> bool:
-        found = kubectl.find(*where)
-        if found is None:
-            return True
-        if "deletionTimestamp" not in found["metadata"]:
+        found = kubectl.find(crd, name, namespace)
+        if found is not None and "deletionTimestamp" not in found["metadata"]:
             return False
-        command = ["patch", *where[:2], "--type=merge"]
-        if where[2]:
-            command += ["-n", where[2]]
-        kubectl.run(*command, "-p", json.dumps({"metadata": {"finalizers": None}}))
+        patch = json.dumps({"metadata": {"finalizers": None}})
+        where = ("-n", namespace) if namespace else ()
+        kubectl.run("patch", crd, name, *where, "--type=merge", "-p", patch)
         return True
 
-    eventually(is_let_go, f"{where} is marked", timeout_seconds=_GONE_SECONDS)
+    def is_gone_or_let_go() -> bool:
+        try:
+            return is_let_go()
+        except CommandFailed:
+            return kubectl.find("crd", crd) is None
+
+    what = f"{crd} {name} is let go"
+    eventually(is_gone_or_let_go, what, timeout_seconds=_GONE_SECONDS)
 
 
 def _await_gone(kubectl: Kubectl, crds: Iterable[str]) -> None:
