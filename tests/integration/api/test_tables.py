@@ -129,14 +129,11 @@ def _set_status(admin: Cli, target: str, status: object) -> None:
 
 
 def _get(admin: Cli, *arguments: str) -> str:
-    """Return the table, with any age as 41s, which is as wide."""
+    """Return the table as it is 41 s after the objects were made."""
     shown = admin.kubectl("get", *arguments, "-n", "shop")
-    # The column is as wide as its widest cell, of 2 or 3 letters.
-    return (
-        re.sub(r"(?<= )(\d+s|\d+m\d*s?) *", "41s   ", shown)
-        .strip()
-        .replace("41s   \n", "41s\n")
-    )
+    # The column is as wide as its widest cell: of 2 letters or of 6.
+    shown = re.sub(r"(?<= )(\d+s|\d+m(\d+s)?) *", "41s   ", shown)
+    return _table(re.sub(r"AGE *", "AGE   ", shown))
 
 
 def _table(text: str) -> str:
