@@ -6,6 +6,7 @@ namespace of its own, so that a killed build leaves no mount.
 """
 
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ class BuildahEngine:
                 [
                     *(*self._lock, *self._command),
                     *("build", "--isolation", "chroot", "--layers"),
-                    *("--timestamp", "0", "--pull-never", *options),
+                    *("--timestamp", "0", "--pull-never", *build_limits(), *options),
                     *("--file", context / "Containerfile", context),
                 ]
             ),
@@ -178,6 +179,18 @@ class BuildahEngine:
 
     def _remove_tree(self, path: Path) -> None:
         run(as_root(["rm", "-rf", path]), timeout_seconds=QUICK_TIMEOUT_SECONDS)
+
+
+def build_limits() -> list[str]:
+    """Return the options that leave limits as they are here.
+
+    Newer buildahs raise some, which not even root may do everywhere.
+    """
+    limits = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    return [
+        "--ulimit={}={}:{}".format(name, *resource.getrlimit(number))
+        for name, number in limits.items()
+    ]
 
 
 def find_mirror() -> str:

@@ -35,15 +35,16 @@ def test_an_archive_ends_as_the_kernel_wants_it() -> None:
     assert len(archive) % 4 == 0
 
 
+@pytest.mark.parametrize("modules", ["lib/modules/6.1", "usr/lib/modules/6.12"])
 def test_modules_load_after_what_they_need(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modules: str
 ) -> None:
     needs = {"a_disk": "bus,core", "bus": "core", "core": ""}
     for name in needs:
-        path = tmp_path / "lib/modules/6.1/kernel" / f"{name.replace('_', '-')}.ko"
+        path = tmp_path / modules / "kernel" / f"{name.replace('_', '-')}.ko"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    builtin = tmp_path / "lib/modules/6.1/modules.builtin"
+    builtin = tmp_path / modules / "modules.builtin"
     builtin.write_text("kernel/fs/ext4/ext4.ko\n")
     monkeypatch.setattr(kernel, "MODULES", ("ext4", "a_disk", "bus"))
     monkeypatch.setattr(

@@ -29,7 +29,7 @@ _VERSIONED = re.compile(r"Depends: (linux-image-\S+-cloud-amd64)$", re.MULTILINE
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """An unpacked kernel package."""
+    """An unpacked kernel package; since Debian 13 its modules are below /usr."""
 
     root: Path
 
@@ -47,7 +47,7 @@ class Kernel:
 
     def find_built_in(self) -> set[str]:
         """Return the names of what is a module elsewhere and built in here."""
-        lists = self.root.glob("lib/modules/*/modules.builtin")
+        lists = self.root.rglob("lib/modules/*/modules.builtin")
         paths = (line for path in lists for line in path.read_text().split())
         return {_normal(Path(path).name.split(".")[0]) for path in paths}
 
