@@ -254,7 +254,7 @@ async def test_the_operator_lives_through_a_restart_of_the_api_server(
 async def test_a_store_that_went_back_ends_the_process_and_the_next_is_frozen(
     own_control_plane: ControlPlane, own_lab: OperatorLab, tmp_path: Path
 ) -> None:
-    operator = await own_lab.lead(store_check_seconds=1, lease_seconds=20)
+    operator = await own_lab.lead(store_check_seconds=1, lease_seconds=30)
     operator.may_fail = True
     await becomes_a_host(own_lab, "before")
     saved = tmp_path / "saved"

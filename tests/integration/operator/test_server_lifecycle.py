@@ -1,5 +1,7 @@
 """A Server on a real API server and real databases, its agents played."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,4 +73,19 @@ async def test_a_server_is_stopped_and_started(stage: ServerStage) -> None:
     assert list(stage.domains.values()) == [True]
     await stage.delete_server(key)
     await stage.wait_gone(key)
+    await stage.wait_nothing_left()
+
+
+async def test_servers_created_at_once_spread_over_equal_hosts(
+    stage: ServerStage,
+) -> None:
+    names = [f"at-once-{number}" for number in range(12)]
+    keys = await asyncio.gather(*map(stage.create_server, names))
+    servers = [await stage.wait_state(key, "ACTIVE") for key in keys]
+    spread = Counter(server.status.host for server in servers)
+    assert spread == {"hv1": 6, "hv2": 6}
+    for key in keys:
+        await stage.delete_server(key)
+    for key in keys:
+        await stage.wait_gone(key)
     await stage.wait_nothing_left()
