@@ -155,6 +155,21 @@ class LibvirtHost:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def in_network(self) -> list[str]:
+        """Give the words that run a command in the host's network alone."""
+        return ["nsenter", "-t", str(self._init_pid), "--net", "--"]
+
+    def join(self, other: "LibvirtHost", *, own: str, others: str) -> None:
+        """Lay a wire to another host, with an address on each end."""
+        wire = ["ip", "link", "add", "wire", "type", "veth", "peer", "name"]
+        subprocess.run(
+            [*self.in_network(), *wire, "wire", "netns", str(other._init_pid)],
+            check=True,
+        )
+        for host, address in ((self, own), (other, others)):
+            host.run("ip", "addr", "add", address, "dev", "wire")
+            host.run("ip", "link", "set", "wire", "up")
+
     @contextlib.contextmanager
     def connection(self) -> Iterator[libvirt.virConnect]:
         """Give a connection of the test's own, beside the agent's."""

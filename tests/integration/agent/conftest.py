@@ -15,6 +15,8 @@ from support.agent_lab import AgentLab, agent_lab
 from support.libvirt_host import LibvirtHost
 from support.operator_run import apply_crds
 
+Pair = tuple[AgentLab, AgentLab]
+
 
 @pytest.fixture(scope="session")
 def shared_host() -> Iterator[LibvirtHost]:
@@ -117,3 +119,27 @@ async def own_host_lab(
         lab.start_agent()
         await lab.accept_host()
         yield lab
+
+
+@pytest.fixture
+async def pair(
+    control_plane: ControlPlane,
+    host: LibvirtHost,
+    own_host: LibvirtHost,
+    tmp_path: Path,
+) -> AsyncIterator[Pair]:
+    """Two accepted hosts on one API server."""
+    async with contextlib.AsyncExitStack() as ends:
+        labs = []
+        for number, machine in enumerate((host, own_host)):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            lab = await ends.enter_async_context(
+                agent_lab(control_plane, machine, folder)
+            )
+            await apply_crds(lab.kube)
+            await lab.make_host()
+            lab.start_agent()
+            await lab.accept_host()
+            labs.append(lab)
+        yield labs[0], labs[1]

@@ -200,6 +200,75 @@ async def test_a_guest_joins_an_existing_bridge(
         host.run("ip", "link", "del", "br0")
 
 
+def rules_of_taps(host: LibvirtHost) -> list[str]:
+    """Every ebtables rule that judges what guests send."""
+    table = host.run("ebtables", "-t", "nat", "-L")
+    _, *chains = table.split("Bridge chain: ")
+    ours = [chain for chain in chains if chain.startswith("libvirt-I-")]
+    return [line for chain in ours for line in chain.splitlines()[1:] if line]
+
+
+@pytest.mark.parametrize("port_security", [True, False])
+async def test_a_nat_guest_is_kept_from_its_hosts_ports(
+    driver: LibvirtDriver, host: LibvirtHost, *, port_security: bool
+) -> None:
+    nic = make_nic(port_security=port_security)
+    await driver.plug([nic])
+    await driver.spawn(make_guest(host.state_dir, nics=(nic,)))
+
+    rules = rules_of_taps(host)
+
+    gateway = [rule for rule in rules if "--ip-dst 10.20.0.1 " in rule]
+    assert [
+        (words[words.index("--ip-proto") + 1], words[words.index("--ip-dport") + 1])
+        for words in map(str.split, gateway)
+    ] == [
+        ("tcp", "0:52"),
+        ("tcp", "54:65535"),
+        ("udp", "0:52"),
+        ("udp", "54:66"),
+        ("udp", "68:65535"),
+    ], "\n".join(rules)
+    assert all(rule.endswith("-j DROP") for rule in gateway)
+    # Nothing that accepts stands before them, and spoofing is still dropped.
+    assert not any("ACCEPT" in rule for rule in rules[: rules.index(gateway[-1])])
+    assert any("fa:16:3e:00:00:05" in rule for rule in rules) == port_security
+
+
+async def test_a_bridges_gateway_is_no_port_of_the_host(
+    driver: LibvirtDriver, host: LibvirtHost
+) -> None:
+    host.run("ip", "link", "add", "br0", "type", "bridge")
+    nic = make_nic(type_="Bridge", bridge="br0")
+    try:
+        await driver.plug([nic])
+        await driver.spawn(make_guest(host.state_dir, nics=(nic,)))
+        rules = rules_of_taps(host)
+    finally:
+        host.run("ip", "link", "del", "br0")
+    assert rules
+    assert not any("10.20.0.1 " in rule for rule in rules)
+
+
+async def test_a_guest_that_runs_outlives_a_changed_filter(
+    driver: LibvirtDriver, host: LibvirtHost
+) -> None:
+    nic = make_nic()
+    await driver.plug([nic])
+    await driver.spawn(make_guest(host.state_dir, nics=(nic,)))
+    before = rules_of_taps(host)
+    with host.connection() as connection:
+        older = connection.nwfilterLookupByName("kilonova-host-ports")
+        text = older.XMLDesc(0).replace("65535", "65534")
+        connection.nwfilterDefineXML(text)
+    assert rules_of_taps(host) != before
+
+    async with running(make_driver(host)) as newer:  # of the next agent
+        await newer.plug([nic])
+
+    assert rules_of_taps(host) == before
+
+
 async def test_what_libvirt_refuses_is_a_fault_of_the_guest(
     driver: LibvirtDriver, host: LibvirtHost
 ) -> None:

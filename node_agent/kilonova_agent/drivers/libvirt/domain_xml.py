@@ -12,11 +12,14 @@ from kilonova_agent.drivers.base import (
     VirtType,
 )
 from kilonova_agent.drivers.libvirt.names import (
+    HOST_PORTS_FILTER,
     METADATA_NAMESPACE,
+    NAT_PORT_SECURITY_FILTER,
     PORT_SECURITY_FILTER,
     domain_name,
     network_name,
 )
+from kilonova_agent.drivers.libvirt.networks import gateway_of
 from kilonova_api.instance import InstanceNic
 
 # QEMU's own default makes a small emulated guest hold 240 MiB; 8 makes it thrash.
@@ -72,7 +75,6 @@ def build_domain_xml(
         cpu=platform.cpu,
         disk_cache=platform.disk_cache,
         tb_cache_mib=TCG_TB_CACHE_MIB,
-        port_security_filter=PORT_SECURITY_FILTER,
         disks=[
             {"path": disk.path, "format": disk.format, "target": f"vd{letter}"}
             for disk, letter in zip(guest.disks, "abcdefgh", strict=False)
@@ -88,9 +90,21 @@ def _build_nic(nic: InstanceNic) -> dict[str, Any]:
         "source": network_name(nic.network_id) if is_nat else nic.bridge,
         "mac": nic.mac,
         "mtu": nic.mtu,
-        "address": nic.address,
-        "port_security": nic.port_security,
+        "filter": _choose_filter(nic),
     }
+
+
+def _choose_filter(nic: InstanceNic) -> dict[str, Any] | None:
+    """Choose what stands between the NIC and the host; None: nothing does."""
+    parameters: dict[str, str] = {}
+    if nic.port_security:
+        parameters |= {"MAC": nic.mac, "IP": nic.address}
+    if nic.type == "NAT":
+        parameters |= {"GATEWAY": gateway_of(nic)}
+        name = NAT_PORT_SECURITY_FILTER if nic.port_security else HOST_PORTS_FILTER
+    else:
+        name = PORT_SECURITY_FILTER
+    return {"name": name, "parameters": parameters} if parameters else None
 
 
 def parse_mark(metadata_xml: str) -> GuestMark | None:

@@ -63,7 +63,7 @@ class LibvirtDriver:
         self._environment = make_environment()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._handlers: list[EventHandler] = []
-        self._filter_defined = False
+        self._filters_defined = False
         self._connection.listen(on_domain=self._tell, on_open=self._hear_open)
 
     @property
@@ -95,8 +95,8 @@ class LibvirtDriver:
     async def plug(self, nics: Iterable[InstanceNic]) -> None:
         """Make networks, leases and filters."""
         nics = tuple(nics)
-        if any(nic.port_security for nic in nics):
-            await self._ensure_filter()
+        if any(nic.port_security or nic.type == "NAT" for nic in nics):
+            await self._ensure_filters()
         for nic in nics:
             if nic.type == "NAT":
                 async with self._lock("networks"):
@@ -134,7 +134,7 @@ class LibvirtDriver:
                     lambda c: guests.spawn(c, guest.uuid, xml, power_on=power_on)
                 )
             except GuestRejected:
-                self._filter_defined = False  # perhaps somebody removed it
+                self._filters_defined = False  # perhaps somebody removed it
                 raise
 
     async def request_shutdown(self, uuid: str) -> None:
@@ -161,15 +161,15 @@ class LibvirtDriver:
             # Answers with a meaning were translated nearer to their cause.
             raise DriverUnavailable(f"libvirt failed: {error}") from error
 
-    async def _ensure_filter(self) -> None:
-        """Define the filter once a connection: libvirt compares slowly."""
+    async def _ensure_filters(self) -> None:
+        """Define the filters once a connection: libvirt compares slowly."""
         async with self._lock("nwfilter"):
-            if not self._filter_defined:
-                await self._call(nwfilters.ensure_filter)
-                self._filter_defined = True
+            if not self._filters_defined:
+                await self._call(nwfilters.ensure_filters)
+                self._filters_defined = True
 
     def _hear_open(self) -> None:
-        self._filter_defined = False
+        self._filters_defined = False
         self._tell(None)
 
     async def _get_virt_type(self) -> VirtType:

@@ -6,7 +6,11 @@ from typing import Final
 
 METADATA_NAMESPACE: Final = "https://compute.kilonova.dev/domain/v1"
 NETWORK_PREFIX: Final = "kn-"
+# Filters never get a new parameter: a guest that runs has not got it, and libvirt
+# refuses the whole definition then. What needs another one gets another name.
 PORT_SECURITY_FILTER: Final = "kilonova-port-security"
+HOST_PORTS_FILTER: Final = "kilonova-host-ports"
+NAT_PORT_SECURITY_FILTER: Final = "kilonova-nat-port-security"
 
 _HEX = re.compile(r"[0-9a-f]{8}")
 

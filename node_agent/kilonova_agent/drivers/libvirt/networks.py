@@ -59,18 +59,22 @@ def network_uuid(network_id: str) -> str:
 
 def build_network_xml(environment: Environment, nic: InstanceNic) -> str:
     """Build a network's definition, the NIC's lease included."""
-    cidr = IPv4Network(nic.cidr)
     return environment.get_template("network.xml.j2").render(
         nic=nic,
         name=network_name(nic.network_id),
         uuid=network_uuid(nic.network_id),
         bridge=bridge_name(nic.network_id),
-        gateway=nic.gateway or str(cidr[1]),
+        gateway=gateway_of(nic),
         # Without any lease libvirt ends DHCP, and begins it anew with the next:
         # some 40 programs, and a second without DHCP for everybody.
-        placeholder=_Lease(_PLACEHOLDER_MAC, str(cidr[2])),
-        prefix=cidr.prefixlen,
+        placeholder=_Lease(_PLACEHOLDER_MAC, str(IPv4Network(nic.cidr)[2])),
+        prefix=IPv4Network(nic.cidr).prefixlen,
     )
+
+
+def gateway_of(nic: InstanceNic) -> str:
+    """Return the host's own address on a NAT network."""
+    return nic.gateway or str(IPv4Network(nic.cidr)[1])
 
 
 def ensure_network(

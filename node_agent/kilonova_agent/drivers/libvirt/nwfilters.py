@@ -1,11 +1,16 @@
-"""The filter against spoofing: a guest sends only from its own MAC and address.
+"""The filters of guests' NICs: against spoofing, and before the host's own ports.
 
-The definition is ours alone, since a host may lack libvirt's examples. Each NIC
-that refers to it gives it MAC and IP as parameters. DHCP requests pass, DHCP
-answers do not; anything but IPv4 and ARP is dropped.
+Port security: a guest sends only from its own MAC and address. DHCP requests
+pass, DHCP answers do not; anything but IPv4 and ARP is dropped.
 
-All rules stand in the root chain: libvirt runs one program for each rule, and
-several more for each chain of its own, at every start of a guest.
+Host ports: a NAT network's gateway is the host itself, with all that listens on
+every address there. It answers a guest's DHCP, DNS and ICMP, and nothing else,
+whether the NIC has port security or not.
+
+The definitions are ours alone, since a host may lack libvirt's examples. Each
+NIC that refers to one gives it MAC, IP and GATEWAY as parameters. All rules
+stand in the root chain: libvirt runs one program for each rule, and several
+more for each chain of its own, at every start of a guest.
 """
 
 import uuid
@@ -14,7 +19,11 @@ from typing import Final
 
 import libvirt
 
-from kilonova_agent.drivers.libvirt.names import PORT_SECURITY_FILTER
+from kilonova_agent.drivers.libvirt.names import (
+    HOST_PORTS_FILTER,
+    NAT_PORT_SECURITY_FILTER,
+    PORT_SECURITY_FILTER,
+)
 
 _UUID_NAMESPACE = uuid.UUID("0b0c7d36-98dc-5c5c-8f6b-6f1f3a8f5b0e")
 
@@ -48,19 +57,53 @@ PORT_SECURITY: Final = f"""
 """
 
 
-def ensure_filter(connection: libvirt.virConnect) -> None:
-    """Define the filter as this version knows it.
+# It only drops, so that it stands before the rules of port security and takes
+# none of their work: what it lets through they still judge. DNS is 53, DHCP 67.
+HOST_PORTS: Final = f"""
+<filter name="{HOST_PORTS_FILTER}" chain="root">
+  <rule action="drop" direction="out" priority="-799">
+    <ip dstipaddr="$GATEWAY" protocol="tcp" dstportstart="0" dstportend="52"/>
+  </rule>
+  <rule action="drop" direction="out" priority="-798">
+    <ip dstipaddr="$GATEWAY" protocol="tcp" dstportstart="54" dstportend="65535"/>
+  </rule>
+  <rule action="drop" direction="out" priority="-797">
+    <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="0" dstportend="52"/>
+  </rule>
+  <rule action="drop" direction="out" priority="-796">
+    <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="54" dstportend="66"/>
+  </rule>
+  <rule action="drop" direction="out" priority="-795">
+    <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="68" dstportend="65535"/>
+  </rule>
+</filter>
+"""
+
+NAT_PORT_SECURITY: Final = f"""
+<filter name="{NAT_PORT_SECURITY_FILTER}" chain="root">
+  <filterref filter="{HOST_PORTS_FILTER}"/>
+  <filterref filter="{PORT_SECURITY_FILTER}"/>
+</filter>
+"""
+
+# Those that others refer to come first.
+FILTERS: Final = (PORT_SECURITY, HOST_PORTS, NAT_PORT_SECURITY)
+
+
+def ensure_filters(connection: libvirt.virConnect) -> None:
+    """Define the filters as this version knows them.
 
     libvirt puts a changed definition on all running guests at once, and leaves
     an equal one alone.
     """
-    connection.nwfilterDefineXML(build_filter_xml())
+    for definition in FILTERS:
+        connection.nwfilterDefineXML(build_filter_xml(definition))
 
 
-def build_filter_xml() -> str:
+def build_filter_xml(definition: str) -> str:
     """Build the definition with a uuid of its own; libvirt would make one up."""
-    root = ET.fromstring(PORT_SECURITY)  # noqa: S314 - our own constant
+    root = ET.fromstring(definition)  # noqa: S314 - our own constant
     uuid_element = ET.Element("uuid")
-    uuid_element.text = str(uuid.uuid5(_UUID_NAMESPACE, PORT_SECURITY_FILTER))
+    uuid_element.text = str(uuid.uuid5(_UUID_NAMESPACE, root.get("name", "")))
     root.insert(0, uuid_element)
     return ET.tostring(root, encoding="unicode")

@@ -18,7 +18,11 @@ from kilonova_agent.drivers.libvirt.domain_xml import (
 )
 from kilonova_agent.drivers.libvirt.names import bridge_name, network_name
 from kilonova_agent.drivers.libvirt.networks import build_network_xml
-from kilonova_agent.drivers.libvirt.nwfilters import build_filter_xml
+from kilonova_agent.drivers.libvirt.nwfilters import (
+    FILTERS,
+    HOST_PORTS,
+    build_filter_xml,
+)
 from support.guests import make_nic
 
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -78,15 +82,34 @@ def test_vnc_listens_on_no_network() -> None:
     assert [listen.get("type") for listen in graphics] == ["socket"]
 
 
-def test_port_security_gives_the_filter_mac_and_address() -> None:
-    secure = build().find("devices/interface/filterref")
-    assert secure is not None
-    assert {p.get("name"): p.get("value") for p in secure} == {
-        "MAC": "fa:16:3e:00:00:05",
-        "IP": "10.20.0.5",
-    }
-    open_port = dataclasses.replace(GUEST, nics=(make_nic(port_security=False),))
-    assert build(open_port).find("devices/interface/filterref") is None
+SENDER = {"MAC": "fa:16:3e:00:00:05", "IP": "10.20.0.5"}
+GATEWAY = {"GATEWAY": "10.20.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "port_security", "name", "parameters"),
+    [
+        ("NAT", True, "kilonova-nat-port-security", SENDER | GATEWAY),
+        ("NAT", False, "kilonova-host-ports", GATEWAY),
+        ("Bridge", True, "kilonova-port-security", SENDER),
+    ],
+)
+def test_a_nics_filter_is_told_what_it_judges_by(
+    type_: str, name: str, parameters: dict[str, str], *, port_security: bool
+) -> None:
+    nic = make_nic(type_=type_, bridge="br0", port_security=port_security)
+    filterref = build(dataclasses.replace(GUEST, nics=(nic,))).find(
+        "devices/interface/filterref"
+    )
+    assert filterref is not None
+    assert filterref.get("filter") == name
+    assert {p.get("name"): p.get("value") for p in filterref} == parameters
+
+
+def test_a_bridge_without_port_security_has_no_filter() -> None:
+    nic = make_nic(type_="Bridge", bridge="br0", port_security=False)
+    domain = build(dataclasses.replace(GUEST, nics=(nic,)))
+    assert domain.find("devices/interface/filterref") is None
 
 
 def test_a_bridge_nic_names_the_bridge_and_a_nat_nic_its_network() -> None:
@@ -159,7 +182,29 @@ def test_names_fit_the_kernel(network_id: str) -> None:
     assert network_name(network_id).startswith("kn-")
 
 
-def test_the_filter_has_a_name_of_ours_and_a_uuid_that_stays() -> None:
-    root = parse(build_filter_xml())
-    assert root.get("name") == "kilonova-port-security"
-    assert root.findtext("uuid") == parse(build_filter_xml()).findtext("uuid")
+def test_filters_have_names_of_ours_and_uuids_that_stay() -> None:
+    filters = [parse(build_filter_xml(definition)) for definition in FILTERS]
+    uuids = [root.findtext("uuid") for root in filters]
+    assert all(root.get("name", "").startswith("kilonova-") for root in filters)
+    assert len(set(uuids)) == len(FILTERS)
+    assert uuids == [parse(build_filter_xml(d)).findtext("uuid") for d in FILTERS]
+
+
+def test_the_ports_a_guest_may_ask_its_host_for_are_dns_and_dhcp_alone() -> None:
+    for protocol, open_ports in (("tcp", {53}), ("udp", {53, 67})):
+        dropped: set[int] = set()
+        for rule in parse(HOST_PORTS).iterfind("rule[@action='drop']/ip"):
+            assert rule.get("dstipaddr") == "$GATEWAY"
+            if rule.get("protocol") == protocol:
+                first, last = rule.get("dstportstart"), rule.get("dstportend")
+                dropped |= set(range(int(first or 0), int(last or 0) + 1))
+        assert set(range(65536)) - dropped == open_ports
+
+
+def test_no_filter_of_guests_that_run_ever_needs_a_new_parameter() -> None:
+    needs = {"kilonova-port-security": {"$MAC", "$IP"}}
+    needs["kilonova-host-ports"] = {"$GATEWAY"}
+    for root in (parse(definition) for definition in FILTERS):
+        values = {v for element in root.iter() for v in element.attrib.values()}
+        found = {value for value in values if value.startswith("$")}
+        assert found == needs.get(root.get("name", ""), set())
