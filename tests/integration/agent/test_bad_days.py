@@ -11,6 +11,7 @@ import pytest
 
 from kilonova_api.instance import Instance
 from support.agent_lab import AgentLab
+from support.agent_passes import look_again, until_refused
 from support.instances import make_instance, make_nic_body
 
 from .conftest import until
@@ -41,7 +42,7 @@ async def test_a_deletion_timestamp_is_no_order(lab: AgentLab) -> None:
 
     await lab.delete_object(instance)
     await lab.restart_agent()
-    await _until_seen_by_new_agent(lab)
+    await look_again(lab, passes=3)
 
     assert lab.host.domain_states() == {instance.metadata.name: RUNNING}
     operations = [
@@ -61,7 +62,7 @@ async def test_the_api_server_away_harms_no_guest(
 
     await asyncio.to_thread(server.kill)
     await own_lab.restart_agent()
-    await asyncio.sleep(3)
+    await until_refused(own_lab, times=3)
     assert own_lab.host.domain_states() == {instance.metadata.name: RUNNING}
     await asyncio.to_thread(server.start)
     await asyncio.to_thread(server.wait_until_ready)
@@ -129,7 +130,7 @@ async def test_an_old_agent_leaves_the_guest_alone(idle_lab: AgentLab) -> None:
     await idle_lab.until_reason(instance, "AgentTooOld")
     await idle_lab.destroy(instance)
     await idle_lab.restart_agent()
-    await _until_seen_by_new_agent(idle_lab)
+    await look_again(idle_lab, passes=3)
 
     assert idle_lab.host.domain_states() == {instance.metadata.name: RUNNING}
     idle_lab.version = "0.2.0"
@@ -355,14 +356,6 @@ def _same(lab: AgentLab, instance: Instance) -> dict[str, Any]:
     body = make_instance(host=lab.node, name=instance.metadata.name)
     body["spec"] |= {"image": instance.spec.image.wire()}
     return body
-
-
-async def _until_seen_by_new_agent(lab: AgentLab) -> None:
-    """Wait until a new agent has looked at every Instance."""
-    await until(lambda: lab.agent is not None and lab.agent.ready)
-    assert lab.agent is not None
-    assert lab.agent._parts is not None
-    await lab.agent._parts.queue.wait_idle()
 
 
 async def _reinstall(lab: AgentLab, *, keep_instances: bool) -> None:

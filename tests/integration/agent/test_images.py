@@ -67,7 +67,7 @@ async def fetch(cache: ImageCache, image: dict[str, Any]) -> CachedImage:
             try:
                 return cache.get(file, waiter="guest")
             except ImageDownloading:
-                await asyncio.sleep(0.01)
+                await asyncio.wait({cache._flights[image_name(file)]})
 
 
 async def begin(cache: ImageCache, image: dict[str, Any]) -> None:

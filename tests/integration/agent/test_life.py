@@ -1,6 +1,5 @@
 """A guest's life by its Instance: real API server, real libvirt."""
 
-import asyncio
 import io
 import json
 from typing import Any
@@ -9,9 +8,10 @@ import libvirt
 import pycdlib
 import pytest
 
-from kilonova_agent.services import reconciler
+from kilonova_agent.services import build_reports
 from kilonova_api.instance import Instance
 from support.agent_lab import AgentLab
+from support.agent_passes import look_again
 from support.instances import make_instance, make_nic_body, make_user_data
 
 
@@ -105,7 +105,7 @@ async def test_manual_follows_a_guest_that_went_off(lab: AgentLab) -> None:
     off = await lab.until_state(instance, "SHUTOFF")
     assert off.status.is_true("Ready")
     await lab.restart_agent()
-    await asyncio.sleep(2)
+    await look_again(lab, passes=3)
     assert list(lab.host.domain_states().values()) == [libvirt.VIR_DOMAIN_SHUTOFF]
 
 
@@ -137,8 +137,8 @@ async def test_user_data_is_awaited_and_reaches_the_config_drive(lab: AgentLab) 
 async def test_user_data_that_comes_very_late_mends_the_guest(
     lab: AgentLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciler, "SECRET_GRACE_SECONDS", 1.0)
-    monkeypatch.setattr(reconciler, "SECRET_RETRY_MOST_SECONDS", 0.5)
+    monkeypatch.setattr(build_reports, "SECRET_GRACE_SECONDS", 1.0)
+    monkeypatch.setattr(build_reports, "SECRET_RETRY_MOST_SECONDS", 0.5)
     body = make_instance(host=lab.node, image=lab.images.add_disk())
     secret = make_user_data(body, b"late")
 

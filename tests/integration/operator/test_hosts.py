@@ -190,6 +190,30 @@ async def test_a_new_node_under_an_old_name_is_another_system(
     )
 
 
+async def test_two_machines_that_swap_their_names_are_both_held(
+    lab: OperatorLab, name: str
+) -> None:
+    await lab.lead()
+    ids = {f"{name}-a": HOST_ID, f"{name}-b": OTHER_HOST_ID}
+    uids: dict[str, str] = {}
+    for host, host_id in ids.items():
+        node = await make_node(lab.kube, host)
+        uids[host] = node["metadata"]["uid"]
+        await wait_for_host(lab, host, lambda h: h.status.cell is not None, "there")
+        await report(lab.kube, host, uids[host], hostId=host_id)
+        await wait_for_host(lab, host, lambda h: h.status.host_id is not None, "pinned")
+
+    for host, host_id in zip(ids, reversed(ids.values()), strict=True):
+        await report(lab.kube, host, uids[host], hostId=host_id)
+
+    for host, host_id in ids.items():
+        held = await wait_for_host(
+            lab, host, lambda h: reason(h) == "IdentityChanged", "the swap is seen"
+        )
+        assert held.status.scheduling == "Held"
+        assert held.status.host_id == host_id
+
+
 async def test_a_host_whose_node_is_gone_stays_and_is_down(
     lab: OperatorLab, name: str
 ) -> None:
