@@ -7,7 +7,7 @@ from kilonova_agent.parts import AgentParts
 from kilonova_api.instance import Instance
 from support.agent_lab import AgentLab
 
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 60.0
 
 
 async def look_again(lab: AgentLab, *, passes: int, at: Instance | None = None) -> None:
@@ -26,12 +26,12 @@ async def look_again(lab: AgentLab, *, passes: int, at: Instance | None = None) 
         await parts.queue.wait_idle()
 
 
-async def until_refused(lab: AgentLab, *, times: int) -> None:
-    """Wait until the agent asked in vain for its Instances so often."""
+async def until_unheard(lab: AgentLab) -> None:
+    """Wait until a heartbeat of the agent failed, with all its retries."""
     await _until(
         lab,
-        lambda parts: parts.feed._informer._failures >= times,
-        f"the agent asked in vain {times} times",
+        lambda parts: parts.heartbeat.last_error is not None,
+        "the agent's heartbeat failed",
     )
 
 
