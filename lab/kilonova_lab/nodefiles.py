@@ -145,7 +145,8 @@ def build_libvirt_files(
 
     TCP without authentication is for live migration between the lab's nodes and
     reaches nobody else. QEMU's own output goes to plain files, so that a guest
-    needs no virtlogd to live on.
+    needs no virtlogd to live on. Below sudo the limit of core files is 0, and not
+    every root may raise it, which libvirt would do by default.
     """
     return {
         "libvirt.conf": "",
@@ -166,6 +167,7 @@ dynamic_ownership = 0
 security_driver = "none"
 namespaces = [ ]
 stdio_handler = "file"
+max_core = 0
 migration_address = "{address}"
 migration_host = "{address}"
 """,

@@ -14,8 +14,8 @@ def test_a_strict_client_takes_the_servers_certificate(tmp_path: Path) -> None:
     authority.create()
     authority.sign_server("apiserver", ["127.0.0.1", "kubernetes"])
     accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    names = [authority.folder / f"apiserver.{end}" for end in ("crt", "key")]
-    accepting.load_cert_chain(*names)
+    server = authority.folder / "apiserver"
+    accepting.load_cert_chain(f"{server}.crt", f"{server}.key")
     strict = ssl.create_default_context(cafile=str(authority.certificate_path))
     strict.verify_flags |= ssl.VERIFY_X509_STRICT
     ours, theirs = socket.socketpair()
