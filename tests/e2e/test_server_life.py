@@ -56,8 +56,12 @@ def test_a_deleted_server_leaves_nothing_and_its_name_can_be_used_at_once(
     folder = f"/var/lib/kilonova/instances/{first['uuid']}"
     assert kilonova.count_domains(first["uuid"]) == 0
     assert node.exec(["test", "-e", folder]).returncode == 1
-    assert not kilonova.kubectl.items("instances", f"kilonova-host-{first['host']}")
-    assert not kilonova.kubectl.items("secrets", f"kilonova-host-{first['host']}")
+    mailbox = f"kilonova-host-{first['host']}"
+    assert not kilonova.kubectl.items("instances", mailbox)
+    eventually(
+        lambda: not kilonova.kubectl.items("secrets", mailbox),
+        "the garbage collector takes the Secret with its Instance",
+    )
     nic = {"name": "eth0", "networkRef": {"name": "private"}}
     kilonova.create_server("web", networks=[nic | {"fixedAddress": first["address"]}])
     assert kilonova.await_ready("web")["uuid"] != first["uuid"]
