@@ -2,6 +2,8 @@
 
 from typing import Any, TypeVar
 
+import pytest
+
 from kilonova_api.cell import Cell
 from kilonova_api.flavor import Flavor
 from kilonova_api.image import Image
@@ -9,6 +11,7 @@ from kilonova_api.kube.resources import CONFIG_MAP, KubeObject
 from kilonova_api.meta import KubeObject as OurObject
 from kilonova_api.names import CELL0_UUID
 from kilonova_api.server import Server
+from kilonova_operator.services import guards
 from kilonova_operator.services.guards import GUARDED_NAMESPACES
 from support.made_up_hosts import make_node
 from support.operator_run import OperatorLab, until
@@ -148,13 +151,15 @@ async def test_flavors_and_images_are_told_whether_they_are_usable(
         )
 
 
-async def test_a_namespace_with_a_server_is_on_the_guards_list(
-    lab: OperatorLab, namespace: str
+async def test_a_namespace_is_guarded_while_it_holds_a_server(
+    lab: OperatorLab, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(guards, "KEEP_SECONDS", 1.0)
     await lab.lead()
     spec = {"flavorRef": {"name": "m1.small"}, "imageRef": {"name": "debian"}}
     metadata = {"name": "web", "namespace": namespace}
-    await lab.kube.create(Server.resource(), {"metadata": metadata, "spec": spec})
+    body = {"metadata": metadata, "spec": spec}
+    made = await lab.kube.create(Server.resource(), body)
 
     async def listed() -> bool:
         found = await lab.kube.find(
@@ -162,4 +167,10 @@ async def test_a_namespace_with_a_server_is_on_the_guards_list(
         )
         return found is not None and namespace in found.get("data", {})
 
+    async def free() -> bool:
+        return not await listed()
+
     await until(listed, "the namespace is guarded")
+    uid = made["metadata"]["uid"]
+    await lab.kube.delete(Server.resource(), namespace, "web", uid=uid)
+    await until(free, "the namespace is free again")
