@@ -5,6 +5,7 @@ each of them again, as kubelet does.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from kilonova_api.image import Image
 from kilonova_api.kube.clock import SystemClock
 from kilonova_lab.controlplane import ControlPlane
 from kilonova_operator.context import Stores
+from support.file_systems import CutFileSystem, FileCut
 from support.image_server import image_server
 from support.incarnation import Script, Wire, Wired
 from support.libvirt_host import LibvirtHost
@@ -31,6 +33,7 @@ from support.servers import flavor_manifest, image_manifest
 
 FLAVOR, IMAGE, NODE = "m1.crash", "blank", "hv1"
 _LOOK_SECONDS = 0.02
+_FILES_OF_A_GUEST = re.compile(r"(^| )\*/|instances/|orders\.json")
 
 
 @dataclass
@@ -43,6 +46,7 @@ class CrashStage:
     script: Script = field(default_factory=Script)
     kills: dict[str, int] = field(default_factory=lambda: {"operator": 0, "agent": 0})
     _wires: dict[str, Wire] = field(default_factory=dict)
+    _cut: FileCut = field(default_factory=lambda: FileCut(lambda _: False))
     _agent: asyncio.Task[None] | None = None
     _keepers: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -107,10 +111,39 @@ class CrashStage:
             settings,
             cast("Any", Wired(self.stage.kube, wire)),
             cast("Any", Wired(driver, wire, name="driver")),
+            fs=cast("Any", CutFileSystem(self._make_cut(wire))),
             clock=SystemClock(),
             random=Random(1),
         )
         self._agent = asyncio.create_task(agent.run())
+
+    def _make_cut(self, wire: Wire) -> FileCut:
+        """Have the agent end at the writes of files that the script names."""
+        loop = asyncio.get_running_loop()
+
+        def is_due(label: str) -> bool:
+            # An image is downloaded in the first life only, and swept in none.
+            if not _FILES_OF_A_GUEST.search(label):
+                return False
+            due = wire.script.breaks(f"files {label}")
+            if due:
+                wire.script.broken.append(f"files {label}")
+            return due
+
+        self._cut = FileCut(
+            is_due,
+            on_kill=lambda: loop.call_soon_threadsafe(wire.cut.set),
+            half=wire.script.when == "before",
+        )
+        return self._cut
+
+    def find_half_made(self) -> list[str]:
+        """Temporary files; none stays while the agent is at rest."""
+        return [
+            path.name
+            for pattern in ("*.tmp", "*.building")
+            for path in self.host.state_dir.rglob(pattern)
+        ]
 
     async def _kill_agent(self) -> None:
         if self._agent is not None:
@@ -159,6 +192,7 @@ class CrashStage:
         self.script = script
         for wire in self._wires.values():
             wire.script = script
+        self._cut.half = script.when == "before"
 
 
 @asynccontextmanager

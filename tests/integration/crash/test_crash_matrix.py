@@ -2,10 +2,12 @@
 
 First a life in peace tells which calls there are. Then a life for each actor
 and manner: at the first of each of these calls the actor is killed before it,
-or right after it, or it is done and the answer is lost. Whatever happened, one
-guest runs in between, and nothing is left in the end.
+or right after it, or it is done and the answer is lost. The agent's writes of
+files are such steps too: it is killed half through each, or right after it.
+Whatever happened, one guest runs in between, and nothing is left in the end.
 """
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import get_args
@@ -19,6 +21,7 @@ from kilonova_api.kube.errors import Call, Unreachable
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from support.crash_stage import CrashStage, crash_spec, crash_stage
 from support.incarnation import Script, When
+from support.operator_run import until
 from support.servers import reason_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,6 +52,7 @@ async def live(crash: CrashStage, name: str) -> None:
     await stage.wait_nothing_left(timeout_seconds=LIFE_SECONDS)
     assert crash.host.domain_states() == {}
     assert not crash.files_of(uuid).exists()
+    await until(lambda: not crash.find_half_made(), "no file is left half-made")
 
 
 async def check_one_guest(crash: CrashStage, uuid: str) -> None:
@@ -103,12 +107,22 @@ async def test_a_life_in_peace_has_the_steps_that_are_broken_below(
         "operator api.release",
         "operator remove_finalizer Server",
         "operator cell1.forget_instance",
+        "files rename */.image.*.tmp to */image",
+        "files link */disk.qcow2.*.building to */disk.qcow2",
+        "files rename */.disk.config.*.tmp to */disk.config",
+        "files rename state/.orders.json.*.tmp to state/orders.json",
+        "files rename instances/* to bin/*.*",
     ):
         assert step in steps, f"{step} is not among {sorted(steps)}"
 
 
-@pytest.mark.parametrize("when", get_args(When))
-@pytest.mark.parametrize("actor", ["operator", "agent"])
+@pytest.mark.parametrize(
+    ("actor", "when"),
+    [
+        *itertools.product(["operator", "agent"], get_args(When)),
+        *itertools.product(["files"], ["before", "after"]),
+    ],
+)
 async def test_broken_at_every_step_one_guest_runs_and_nothing_is_left(
     crash: CrashStage, steps: frozenset[str], actor: str, when: When
 ) -> None:
@@ -121,7 +135,8 @@ async def test_broken_at_every_step_one_guest_runs_and_nothing_is_left(
         raise AssertionError(f"broken at {script.broken}") from broken
     untouched = {s for s in steps if s.startswith(actor)} - set(script.broken)
     assert len(untouched) <= 1, f"never broken: {untouched}"
-    killed = crash.kills[actor] - before[actor]
+    process = "agent" if actor == "files" else actor
+    killed = crash.kills[process] - before[process]
     assert killed == (0 if when == "answer lost" else len(script.broken))
 
 
