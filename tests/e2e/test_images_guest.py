@@ -142,6 +142,6 @@ def test_a_guest_without_a_system_waits_in_the_firmware() -> None:
     disk = f"file={ensure_blank_image()},if=virtio,format=qcow2,snapshot=on"
     # The firmware talks to the serial console when no screen is there.
     with QemuGuest(
-        "-drive", disk, "-vga", "none", "-device", "sga", memory_mib=16
+        "-drive", disk, "-vga", "none", "-machine", "graphics=off", memory_mib=16
     ) as guest:
         guest.await_line("No bootable device")

@@ -105,6 +105,7 @@ class ImageBuilder:
         reference = _build_reference(target, key)
         log = self.cache.folder("logs") / f"{target}.log"
         arguments = self._add_wheels(inputs) if inputs.has_python else {}
+        _forget_times(inputs.checkout)
         self.progress(f"{target}: building {reference} (log: {log})")
         order = BuildOrder(target, reference, inputs.checkout, arguments, log)
         with unfinished(archive) as place:
@@ -146,6 +147,12 @@ class ImageBuilder:
 
 def _build_reference(target: Target, key: str) -> str:
     return f"localhost/kilonova-{target}:{key}"
+
+
+def _forget_times(folder: Path) -> None:
+    """Give all files one time: newer buildahs note a hash of what a RUN mounts."""
+    for path in (*folder.rglob("*"), folder):
+        os.utime(path, (0, 0), follow_symlinks=False)
 
 
 def _hash_mounted(inputs: Inputs, wheels: Path) -> str:

@@ -142,6 +142,21 @@ def test_an_edit_during_a_build_does_not_get_into_it(
     assert first.reference != second.reference
 
 
+def test_what_an_engine_reads_tells_no_time(
+    builder: ImageBuilder, engine: MemoryEngine, checkout: Path
+) -> None:
+    times: set[float] = set()
+
+    def look(order: BuildOrder) -> None:
+        files = [order.context, *order.context.rglob("*")]
+        times.update(path.stat().st_mtime for path in files)
+
+    engine.during = look
+    builder.ensure(Inputs("libvirt", checkout))
+    assert times == {0.0}
+    assert (checkout / "Containerfile").stat().st_mtime > 0
+
+
 def test_old_archives_go_with_the_engines_copies(
     builder: ImageBuilder, engine: MemoryEngine, checkout: Path
 ) -> None:
