@@ -92,7 +92,9 @@ def _let_go(kubectl: Kubectl, crd: str, metadata: Mapping[str, Any]) -> None:
 
     def is_let_go() -> bool:
         found = kubectl.find(crd, name, namespace)
-        if found is not None and "deletionTimestamp" not in found["metadata"]:
+        if found is None:  # the operator had nothing to hold it for
+            return True
+        if "deletionTimestamp" not in found["metadata"]:
             return False
         patch = json.dumps({"metadata": {"finalizers": None}})
         where = ("-n", namespace) if namespace else ()
