@@ -78,9 +78,9 @@ def decide(seen: Seen) -> Decision:
 
 def _check_who_speaks(seen: Seen) -> Hold | None:
     """Is this the host, the agent and the time that the order is meant for?"""
-    spec, status = seen.wanted.spec, seen.wanted.status
+    spec = seen.wanted.spec
     if not seen.standing.accepted:
-        if seen.standing.known and status.built_at is not None:
+        if seen.standing.known:
             return _host_reinstalled()
         message = "the host's identity is not accepted yet"
         return Hold("HostNotAccepted", message, silent=True)

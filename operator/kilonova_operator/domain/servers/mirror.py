@@ -29,9 +29,13 @@ class MirrorFacts:
 def build_mirror(
     server: Server, instance: Instance, facts: MirrorFacts, *, now: datetime
 ) -> StatusWrite | None:
-    """Build the status from the agent's words; None while there are none."""
+    """Build the status from the agent's words; None while there are none.
+
+    A host that keeps its hands off a guest it never had says why, and no state;
+    a host that is down says nothing at all. Both are news.
+    """
     said = instance.status
-    if said.state is None:
+    if said.state is None and not (facts.host_is_down or said.is_true("Stalled")):
         return None
     ready = _ready(server, said, host_is_down=facts.host_is_down)
     followed = server.spec.suspend or (
@@ -45,7 +49,7 @@ def build_mirror(
         observed_generation=(
             None if followed else max(server.status.observed_generation, 0)
         ),
-        state=said.state,
+        state=said.state or server.status.state or "BUILD",
         task=said.task,
         power_state=said.power_state,
         fault=said.fault,

@@ -197,6 +197,11 @@ BUILT_STATUS = {"builtAt": "2026-01-01T00:00:00Z", "buildId": "b1"}
             id="another identity is accepted",
         ),
         pytest.param(
+            {"standing": Standing(accepted=False, known=True)},
+            "HostReinstalled",
+            id="not built yet, another identity is accepted",
+        ),
+        pytest.param(
             {"record": replace(BUILT, writer=2)}, "OrderFromThePast", id="old writer"
         ),
         pytest.param(
