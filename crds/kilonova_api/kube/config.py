@@ -25,6 +25,7 @@ from kilonova_api.kube.connection import (
     Credentials,
     NoToken,
     TokenFile,
+    build_tls,
 )
 
 SERVICE_ACCOUNT_FOLDER = Path(SERVICE_TOKEN_FILENAME).parent
@@ -112,7 +113,7 @@ def load_in_cluster(
 def _build_tls(configuration: Configuration) -> ssl.SSLContext | None:
     if not configuration.host.startswith("https:"):
         return None
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    context = build_tls(ca_file=configuration.ssl_ca_cert)
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -1,10 +1,16 @@
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kilonova_api.kube.client import KubeClient
-from kilonova_api.kube.connection import Connection, ProvidedToken, TokenFile
+from kilonova_api.kube.connection import (
+    Connection,
+    ProvidedToken,
+    TokenFile,
+    build_tls,
+)
 from kilonova_api.kube.errors import Unauthorized
 from kilonova_api.kube.resources import LEASE
 from support.clock import FakeClock, HastyClock
@@ -92,3 +98,20 @@ async def test_every_answer_tells_how_far_this_machines_clock_is_off(
         assert client.clock_skew_seconds == pytest.approx(3600, abs=1)
         await client.get(LEASE, "shop", "web-0")
         assert client.clock_skew_seconds == pytest.approx(3600, abs=1)
+
+
+def test_certificates_without_key_identifiers_are_verified_as_by_other_clients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    default = ssl.create_default_context
+
+    def build_as_python_3_13_does(*, cafile: None, cadata: None) -> ssl.SSLContext:
+        context = default(cafile=cafile, cadata=cadata)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", build_as_python_3_13_does)
+    context = build_tls()
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.check_hostname
