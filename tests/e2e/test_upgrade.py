@@ -27,12 +27,16 @@ from support.rights import (
 from support.waiting import eventually
 
 OPERATOR = "ClusterRole kilonova-operator"
+AGENT = "ClusterRole kilonova-agent-host"
 RESTED_RIGHTS = {
     Right(OPERATOR, "rbac.authorization.k8s.io/clusterroles", "bind"): (
         "asked about by the API server when a role is bound, and not logged"
     ),
     Right(OPERATOR, "compute.kilonova.dev/instances", "delete"): (
         "withdraws the Instance of a guest that goes on without its Server"
+    ),
+    Right(AGENT, "compute.kilonova.dev/instances", "get"): (
+        "reads an order anew that was not heard just now, before a first start"
     ),
     Right("ClusterRole kilonova-conductor-host", "secrets", "get"): (
         "with secrets.access enrolled; else the operator's own role covers it"
