@@ -111,12 +111,21 @@ class CellReconciler:
         if fate is GuestFate.ENDS:
             return await self.ending.end(key, facts)
         if fate is GuestFate.RETAINED:
-            for instance in facts.instances:
-                await self.orders.withdraw(instance)
+            await self._withdraw(facts)
             return None
         if fate is GuestFate.LIVES and facts.mapping is not None:
             return await self._keep(facts, facts.mapping)
         return None
+
+    async def _withdraw(self, facts: GuestFacts) -> None:
+        """Take away the orders of a guest that goes on, and no order to end.
+
+        That one is of a former host, whose guest does end: its Instance is its
+        agent's to take away, and the API server refuses it to everybody else.
+        """
+        for instance in facts.instances:
+            if instance.spec.destroy is None:
+                await self.orders.withdraw(instance)
 
     async def _keep(
         self, facts: GuestFacts, mapping: InstanceMapping

@@ -1,8 +1,10 @@
 """Proof that a guest is gone from a host: its agent deleted the Instance.
 
-An Instance is also missing when a careless hand deleted its namespace or its
-kind. So its absence counts only where both have stood there, untouched, since
-before the order was given.
+Once its end is ordered nobody else can delete an Instance by itself: the API
+server refuses it to every other account, ours included (the chart's policy
+``kilonova-host-answers``, which no setting switches off). It is still missing
+when a careless hand deleted its namespace or its kind. So its absence counts
+only where both have stood there, untouched, since before the order was given.
 """
 
 from collections.abc import Mapping

@@ -11,13 +11,15 @@ from support.server_lab import ServerLab
 from support.servers import reason_of
 
 
+def refuses_once(instance: Instance) -> Fault | None:
+    """The first host cannot build the guest; another one can."""
+    first = instance.spec.placement_generation == 1
+    return Fault(reason="DiskFull", message="full", retryable=True) if first else None
+
+
 async def test_an_order_lost_with_a_former_hosts_namespace_is_given_again() -> None:
     lab = ServerLab()
-    lab.fault = lambda i: (
-        Fault(reason="DiskFull", message="full", retryable=True)
-        if i.spec.placement_generation == 1
-        else None
-    )
+    lab.fault = refuses_once
     key = lab.create_server()
     while not lab.instances():
         await lab.step()
@@ -40,11 +42,7 @@ async def test_an_order_lost_with_a_former_hosts_namespace_is_given_again() -> N
 
 async def moved_from(lab: ServerLab) -> tuple[Key, Instance]:
     """A Server that moved; its former host, now silent, keeps a domain."""
-    lab.fault = lambda i: (
-        Fault(reason="DiskFull", message="full", retryable=True)
-        if i.spec.placement_generation == 1
-        else None
-    )
+    lab.fault = refuses_once
     key = lab.create_server()
     while not lab.instances() or lab.instances()[0].status.fault is None:
         await lab.step()
@@ -120,11 +118,7 @@ async def test_a_deleted_former_order_of_a_host_that_is_up_is_ended_there() -> N
 
 async def test_a_delete_that_waits_for_a_former_host_names_it() -> None:
     lab = ServerLab()
-    lab.fault = lambda i: (
-        Fault(reason="DiskFull", message="full", retryable=True)
-        if i.spec.placement_generation == 1
-        else None
-    )
+    lab.fault = refuses_once
     key = lab.create_server()
     while not lab.instances() or lab.instances()[0].status.fault is None:
         await lab.step()
@@ -159,3 +153,23 @@ async def test_the_end_on_a_former_host_stands_in_the_guests_history() -> None:
     assert end.finished_at is not None
     assert [(e.host, e.result) for e in end.events] == [(former, "Success")]
     assert len(lab.api.claims) == 1
+
+
+async def test_the_order_to_end_on_a_former_host_outlives_a_retained_server() -> None:
+    lab = ServerLab()
+    lab.fault = refuses_once
+    key = lab.create_server(deletion={"policy": "Retain"})
+    while not lab.instances() or lab.instances()[0].status.fault is None:
+        await lab.step()
+    (former,) = lab.instances()
+    lab.silent_hosts.add(former.spec.host)
+    await lab.run(seconds=30)
+    assert lab.server(key).status.state == "ACTIVE"
+    lab.delete_server(key)
+    await lab.run(seconds=30)
+    (left,) = lab.instances()
+    assert left.spec.host == former.spec.host
+    assert left.spec.destroy is not None
+    lab.set_host_state(former.spec.host, "Up")
+    await lab.run(seconds=30)
+    assert lab.instances() == []
