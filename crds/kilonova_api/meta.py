@@ -21,11 +21,16 @@ class CrdModel(BaseModel):
     """A part of a kind: camelCase on the wire, frozen in memory.
 
     Unknown fields are ignored on reading, since a newer CRD may serve more
-    fields than this program knows.
+    fields than this program knows. An error names the field and never shows what
+    is in it: it goes to the log, and user data is nobody's business there.
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
     )
 
     def wire(self) -> dict[str, Any]:

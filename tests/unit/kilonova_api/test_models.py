@@ -89,3 +89,11 @@ def test_a_key_names_an_object_as_kubectl_does(
 ) -> None:
     kind = Server if "spec" in document else ComputeHost
     assert kind.model_validate(document).key == key
+
+
+def test_an_error_names_the_field_and_shows_nothing_of_what_is_in_it() -> None:
+    spec = LEAST_SERVER["spec"] | {"userData": "#secret " + "x" * 49152 + " secret#"}
+    with pytest.raises(ValidationError) as refused:
+        Server.model_validate({**LEAST_SERVER, "spec": spec})
+    assert "userData" in str(refused.value)
+    assert "secret" not in str(refused.value)
