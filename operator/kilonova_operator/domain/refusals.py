@@ -4,6 +4,7 @@
 
     KilonovaError
     ├── StaleTerm, DatabaseOwnedByOther    this process may not write there
+    ├── DatabaseWentBack                   restored under this process
     ├── PlacementFrozen                    nobody claims or releases for now
     ├── DatabaseUnavailable                no answer; try again later
     ├── ClaimRefused
@@ -40,6 +41,17 @@ class DatabaseOwnedByOther(KilonovaError):
             "this installation a database of its own. If the other one is gone "
             f"for good, run: kilonova-manage db disown {database}"
         )
+
+
+class DatabaseWentBack(KilonovaError):
+    """A backup was restored under this process: what it knows is worth nothing.
+
+    The database is frozen, and the next start puts it right.
+    """
+
+    def __init__(self, database: str, message: str) -> None:
+        self.database = database
+        super().__init__(f"database {database} went back: {message}")
 
 
 class PlacementFrozen(KilonovaError):

@@ -9,7 +9,7 @@ from typing import Never
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import KubeError
 from kilonova_operator.domain.errors import KilonovaError
-from kilonova_operator.process.controllers import FATAL
+from kilonova_operator.services.control.reconciler import FATAL
 
 logger = logging.getLogger(__name__)
 

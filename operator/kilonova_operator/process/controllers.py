@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from random import Random
 
 from kilonova_api.kube.clock import Clock
-from kilonova_api.kube.errors import KubeError, LeaseLost, StoreWentBack
+from kilonova_api.kube.errors import KubeError
 from kilonova_api.kube.resources import Key
 from kilonova_api.kube.workqueue import QueueFull, QueueSettings, WorkQueue
 from kilonova_operator.domain.errors import KilonovaError
-from kilonova_operator.domain.refusals import StaleTerm
 from kilonova_operator.process.supervisor import Supervisor
 from kilonova_operator.services.control.feeds import Feeds
-from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.control.reconciler import FATAL, Controller
 from kilonova_operator.services.leadership import Leadership
 
 logger = logging.getLogger(__name__)
-
-FATAL = (LeaseLost, StoreWentBack, StaleTerm)
-"""Errors after which this process may not go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from kilonova_operator.process.startup import (
 from kilonova_operator.process.super_role import SuperRole, build_super_role
 from kilonova_operator.process.supervisor import Supervisor
 from kilonova_operator.roles import SUPER, cell_of_role
-from kilonova_operator.services.store_freeze import WENT_BACK, note_frozen
+from kilonova_operator.services.store_freeze import WENT_BACK, Frozen, note_frozen
 from kilonova_operator.settings import API_DATABASE, Settings
 
 logger = logging.getLogger(__name__)
@@ -180,6 +180,8 @@ class OperatorProcess:
         context = self._context
         if context is None or not context.leadership.holds(SUPER):
             return
+        # What runs until the end shall not give, take, end or start anything.
+        context.freeze.note(Frozen(API_DATABASE, WENT_BACK, str(error)))
         try:
             async with asyncio.timeout(_LAST_WORDS_SECONDS):
                 term = context.leadership.term(API_DATABASE)

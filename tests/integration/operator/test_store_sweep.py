@@ -1,15 +1,18 @@
 """A database put back to an older copy claims nothing before it was put right."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from shutil import copyfile
 
 import pytest
 
+from kilonova_api.cell import Cell
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import LEASE
 from kilonova_operator.domain.epoch import NotedTick
 from kilonova_operator.domain.placement import HeldClaim
-from kilonova_operator.domain.refusals import PlacementFrozen
+from kilonova_operator.domain.refusals import DatabaseWentBack, PlacementFrozen
 from kilonova_operator.services.leadership import tick_annotation
 from support.instances import make_instance
 from support.made_up_hosts import find_host, make_node
@@ -75,3 +78,49 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     (claim,) = await held(third, instance["metadata"]["name"])
     assert (claim.host, claim.amounts["MEMORY_MB"]) == ("hv2", 16)
     assert not third.task.done()
+
+
+async def said_of_cell1(lab: OperatorLab) -> str:
+    found = await lab.kube.get(Cell.resource(), None, "cell1")
+    ready = Cell.model_validate(found).status.condition("Ready")
+    return ready.reason if ready else ""
+
+
+async def test_a_database_restored_under_its_leader_ends_it_and_is_swept(
+    own_lab: OperatorLab, tmp_path: Path
+) -> None:
+    leader = await own_lab.lead(store_check_seconds=600, lease_seconds=30)
+    leader.may_fail = True
+    await register(own_lab, "hv1")
+    instance = make_instance(host="hv1")  # its claim is not in the backup
+    await own_lab.kube.create(Instance.resource(), instance)
+    # A backup of this very term: its number and nonce fit, only the tick is older.
+    with closing(sqlite3.connect(tmp_path / "api.sqlite")) as database, database:
+        database.execute("UPDATE epoch SET tick = tick - 1")
+    await make_node(own_lab.kube, "hv2")  # the next that wants a row
+    await until(leader.task.done, "the leader has ended")
+    assert isinstance(leader.task.exception(), DatabaseWentBack)
+
+    after = await own_lab.lead(
+        "operator-1", sweep_settle_seconds=3, host_down_seconds=5
+    )
+    context = after.process._context
+    assert context is not None
+    assert [frozen.reason for frozen in context.freeze.all] == ["DatabaseWentBack"]
+
+    async def shown() -> bool:
+        return await said_of_cell1(own_lab) == "DatabaseWentBack"
+
+    await until(shown, "the Cell says so")
+    with pytest.raises(PlacementFrozen):
+        context.freeze.check()
+    await until(
+        lambda: not context.freeze.frozen, "the sweep lifts it", timeout_seconds=60
+    )
+    (claim,) = await held(after, instance["metadata"]["name"])
+    assert claim.host == "hv1"
+
+    async def serving() -> bool:
+        return await said_of_cell1(own_lab) == "Serving"
+
+    await until(serving, "the Cell serves again")

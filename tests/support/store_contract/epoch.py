@@ -18,6 +18,7 @@ from kilonova_operator.domain.placement import (
 )
 from kilonova_operator.domain.refusals import (
     DatabaseOwnedByOther,
+    DatabaseWentBack,
     PlacementFrozen,
     StaleTerm,
 )
@@ -231,7 +232,7 @@ async def test_a_term_is_above_what_hosts_were_told(databases: Databases) -> Non
     assert (await store.take_term("super", "pod-a", above=3)).number == 59
 
 
-async def test_a_restore_under_a_running_leader_freezes_claims(
+async def test_a_restore_under_a_running_leader_ends_its_term(
     databases: Databases,
 ) -> None:
     url = databases.api_url()
@@ -240,12 +241,21 @@ async def test_a_restore_under_a_running_leader_freezes_claims(
     await prepare_host(store, term)
     seen = store.tick
     run_sql(url, f"UPDATE epoch SET tick = {seen - 1}")  # noqa: S608
-    with pytest.raises(PlacementFrozen, match=WENT_BACK):
+    with pytest.raises(DatabaseWentBack, match="backup"):
         await store.claim(term, made_claim(1))
     assert (await store.read_epoch()).frozen_reason == WENT_BACK
     assert await store.find_mapping(made_server(1).uid) is None
-    await store.unfreeze(term)
-    await store.claim(term, made_claim(1))
+    before = dump_tables(url)
+    # What is allowed while frozen is not: all that this process knows is void.
+    with pytest.raises(DatabaseWentBack, match="backup"):
+        await store.set_inventory(term, "hv1", made_inventories(vcpus=1))
+    assert dump_tables(url) == before
+
+    again = databases.open_api(url)
+    new = await again.take_term("super", "pod-b")
+    assert (await again.read_epoch()).frozen_reason == WENT_BACK, "to be swept"
+    await again.unfreeze(new)
+    await again.claim(new, made_claim(1))
 
 
 async def test_a_frozen_database_refuses_but_can_be_repaired(

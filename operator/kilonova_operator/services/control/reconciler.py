@@ -9,8 +9,13 @@ growing pause. It runs only while its process holds the role's Lease.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from kilonova_api.kube.errors import LeaseLost, StoreWentBack
 from kilonova_api.kube.resources import Key
+from kilonova_operator.domain.refusals import DatabaseWentBack, StaleTerm
 from kilonova_operator.services.control.feeds import Feed
+
+FATAL = (LeaseLost, StoreWentBack, StaleTerm, DatabaseWentBack)
+"""Errors after which this process may not go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,8 @@ class RetryAfter:
 Reconcile = Callable[[Key], Awaitable[RetryAfter | None]]
 """Bring what one key names closer to what is asked for.
 
-None: settled until something changes. Raises what it cannot handle; errors
-that end the process (LeaseLost, StaleTerm, StoreWentBack) must pass through.
+None: settled until something changes. Raises what it cannot handle; FATAL
+errors, which end the process, must pass through.
 """
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.epoch import NotedTick, Owner, Term
 from kilonova_operator.domain.errors import KilonovaError
-from kilonova_operator.domain.refusals import DatabaseUnavailable, PlacementFrozen
+from kilonova_operator.domain.refusals import DatabaseUnavailable, DatabaseWentBack
 from kilonova_operator.storage.sql.epoch import (
     WENT_BACK,
     Epoch,
@@ -36,12 +36,14 @@ class TickFloor:
     """
 
     value: int = 0
+    undercut: bool = False
+    """The database was found below it: nothing more is written in this term."""
     _lock: Lock = field(default_factory=Lock)
 
     def reset(self, tick: int) -> None:
         """Begin a term: the tick was read."""
         with self._lock:
-            self.value = tick
+            self.value, self.undercut = tick, False
 
     def step(self) -> None:
         """Count a committed write."""
@@ -96,6 +98,10 @@ class Database:
 
         alone: no other write runs meanwhile. Without it the epoch row is
         touched last, so that writes wait for each other only at the commit.
+
+        Raises:
+            DatabaseWentBack: a backup was restored under this term; the
+                database is frozen, and only a newer term may write again.
         """
         write = _Write(self._epoch, term, self._floor, while_frozen, alone)
         return await self._call(lambda: self._write(write, function))
@@ -125,31 +131,34 @@ class Database:
         self._engine.dispose()
 
     def _write(self, write: "_Write", function: Callable[[Session], T]) -> T:
-        try:
-            done = self._transactions.write(
-                lambda session: write.run(session, function)
-            )
-        except TickBehind:
-            self._freeze(write.term)
-        else:
-            self._floor.step()
-            return done
-        raise PlacementFrozen(self.name, WENT_BACK, "claims wait for the sweep")
+        if not self._floor.undercut:
+            try:
+                done = self._transactions.write(
+                    lambda session: write.run(session, function)
+                )
+            except TickBehind:
+                # Kept in mind first: the freeze may be made and its answer lost.
+                self._floor.undercut = True
+            else:
+                self._floor.step()
+                return done
+        raise DatabaseWentBack(self.name, self._freeze(write.term))
 
-    def _freeze(self, term: Term) -> None:
+    def _freeze(self, term: Term) -> str:
         seen = self._floor.value
 
-        def freeze(session: Session) -> None:
-            tick = self._epoch.read(session, lock=True).tick
+        def freeze(session: Session) -> str:
+            row = self._epoch.read(session, lock=True)
             self._epoch.freeze(
                 session,
                 term,
                 reason=WENT_BACK,
-                message=went_back_message(tick, seen),
+                message=went_back_message(row.tick, seen),
                 tick=seen + 1,
             )
+            return row.frozen_message
 
-        self._transactions.write(freeze)
+        return self._transactions.write(freeze)
 
     async def _call(self, function: Callable[[], T]) -> T:
         if self._waiting >= MOST_WAITING:

@@ -7,7 +7,7 @@ import pytest
 
 from kilonova_api.kube.errors import LeaseLost
 from kilonova_api.kube.resources import Key
-from kilonova_operator.domain.refusals import StaleTerm
+from kilonova_operator.domain.refusals import DatabaseWentBack, StaleTerm
 from kilonova_operator.process.controllers import ControllerRunner
 from kilonova_operator.process.supervisor import Supervisor
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
@@ -79,7 +79,9 @@ async def test_a_failure_is_repeated_and_ends_nothing(stage: Stage) -> None:
     assert len(stage.seen) == 2
 
 
-@pytest.mark.parametrize("error", [StaleTerm("api", 1, 2, "other")])
+@pytest.mark.parametrize(
+    "error", [StaleTerm("api", 1, 2, "other"), DatabaseWentBack("api", "restored")]
+)
 async def test_what_forbids_to_go_on_ends_the_process(
     stage: Stage, error: Exception
 ) -> None:
