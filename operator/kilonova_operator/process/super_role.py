@@ -134,7 +134,9 @@ class SuperRole:
             ),
             reload_hosts=self._reload_hosts,
             on_lifted=self._look_at_everything,
+            note_problem=self.health.note,
             clock=context.clock,
+            random=context.random,
             settle_seconds=context.settings.sweep_settle_seconds,
         )
 

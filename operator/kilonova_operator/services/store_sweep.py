@@ -5,15 +5,21 @@ on which host; what it says is put back into the API database, the higher
 placement generation winning and a tombstone standing. Hosts report what runs
 there and nobody knows: it counts as used. Only when every host was heard, or is
 down for good, or a person says so, is the freeze lifted.
+
+No answer that a call gives ends the sweep: it begins again after a growing pause.
 """
 
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from random import Random
 
 from kilonova_api.instance import Instance
+from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
+from kilonova_api.kube.errors import KubeError
 from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES, Inventory
 from kilonova_operator.domain.placement import (
     NicClaim,
@@ -21,9 +27,10 @@ from kilonova_operator.domain.placement import (
     ServerRef,
     WitnessedClaim,
 )
-from kilonova_operator.domain.refusals import DatabaseUnavailable, HostUnmapped
+from kilonova_operator.domain.refusals import HostUnmapped
 from kilonova_operator.domain.scheduling.request import build_amounts
 from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
+from kilonova_operator.services.control.reconciler import FATAL
 from kilonova_operator.services.informers import Informers
 from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_freeze import Freeze, Frozen
@@ -33,6 +40,8 @@ from kilonova_operator.settings import API_DATABASE
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0
+BACKOFF = Backoff(1.0, 60.0)
+PROBLEM_TOPIC = "store sweep"
 NOTHING_KNOWN = {name: Inventory(total=0) for name in RESOURCE_CLASSES}
 """Inventories of a host that has not reported to this database yet."""
 
@@ -49,19 +58,33 @@ class StoreSweep:
     silent_hosts: SilentHosts
     reload_hosts: Callable[[], Awaitable[None]]
     on_lifted: Callable[[], Awaitable[None]]
+    note_problem: Callable[[str, str | None], None]
     clock: Clock
+    random: Random
     settle_seconds: float
     """Agents need 90 s of silence to notice that their watch is of an older store."""
 
     async def run(self) -> None:
         """Sweep until nothing is frozen; returns at once if nothing is."""
         began_at = self.clock.boottime()
-        while self.freeze.frozen:
+        if self.freeze.frozen:
+            await self._until_done(lambda: self._sweep(began_at))
+            await self._until_done(self.on_lifted)
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
+        while True:
             try:
-                await self._sweep(began_at)
-            except DatabaseUnavailable as error:
-                logger.warning("the sweep waits: %s", error)
-                await self.clock.sleep(LOOK_SECONDS)
+                await work()
+            except FATAL:
+                raise
+            except (KubeError, KilonovaError) as error:
+                failures += 1
+                self.note_problem(PROBLEM_TOPIC, str(error))
+                await self.clock.sleep(BACKOFF.delay(failures, self.random))
+            else:
+                self.note_problem(PROBLEM_TOPIC, None)
+                return
 
     async def _sweep(self, began_at: float) -> None:
         await self.reload_hosts()
@@ -72,7 +95,6 @@ class StoreSweep:
         await self.reload_hosts()
         for frozen in self.freeze.all:
             await self._lift(frozen)
-        await self.on_lifted()
 
     async def _restore_claims(self) -> None:
         for instance in tuple(self.informers.instances.items().values()):

@@ -1,6 +1,7 @@
 """A frozen installation names the hosts it waits for, and hears a person."""
 
 import asyncio
+from random import Random
 from typing import Any, cast
 
 import pytest
@@ -128,7 +129,9 @@ async def test_the_sweep_ends_on_a_persons_word_though_hosts_stay_silent() -> No
         silent_hosts=scene.silent,
         reload_hosts=nothing,
         on_lifted=nothing,
+        note_problem=scene.problems.__setitem__,
         clock=scene.clock,
+        random=Random(1),
         settle_seconds=1,
     )
     async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,10 @@
-"""What an Instance is a witness of."""
+"""What an Instance is a witness of, and what a sweep lives through."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,8 +16,20 @@ from kilonova_api.instance import (
     InstanceSpec,
     ServerIdentity,
 )
+from kilonova_api.kube.errors import KubeError, StoreWentBack
 from kilonova_api.meta import ObjectMeta
-from kilonova_operator.services.store_sweep import build_witness
+from kilonova_operator.domain.refusals import (
+    DatabaseUnavailable,
+    DatabaseWentBack,
+    HostInOtherCell,
+)
+from kilonova_operator.services.store_freeze import Freeze, Frozen
+from kilonova_operator.services.store_sweep import (
+    PROBLEM_TOPIC,
+    StoreSweep,
+    build_witness,
+)
+from support.clock import FakeClock
 
 UID = "00000000-0000-4000-8000-000000000001"
 
@@ -56,3 +74,82 @@ def test_only_a_deleted_servers_end_speaks_of_the_servers_end(
     assert (witness.server.uid, witness.host) == (UID, "hv1")
     assert (witness.placement_generation, witness.object_generation) == (3, 2)
     assert witness.amounts == {"VCPU": 1, "MEMORY_MB": 64}
+
+
+class Swept:
+    """A sweep that finds nothing to repair, and calls that fail as they are told."""
+
+    def __init__(self) -> None:
+        self.clock, self.freeze = FakeClock(), Freeze()
+        self.freeze.note(Frozen("api", "DatabaseWentBack", "test"))
+        self.problems: dict[str, str | None] = {}
+        self.failures: dict[str, list[Exception]] = {}
+        self.done: list[str] = []
+        store: Any = SimpleNamespace(unfreeze=self._call("unfreeze"))
+        informers: Any = SimpleNamespace(instances=SimpleNamespace(items=dict))
+        silent_hosts: Any = SimpleNamespace(find_awaited=self._call("find_awaited"))
+        term: Any = str
+        self.sweep = StoreSweep(
+            stores={"api": store},
+            api=store,
+            term=term,
+            informers=informers,
+            freeze=self.freeze,
+            silent_hosts=silent_hosts,
+            reload_hosts=self._call("reload"),
+            on_lifted=self._call("on_lifted"),
+            note_problem=self.problems.__setitem__,
+            clock=self.clock,
+            random=Random(1),
+            settle_seconds=0,
+        )
+
+    def _call(self, name: str) -> Callable[..., Awaitable[None]]:
+        async def call(*_: object) -> None:
+            if failures := self.failures.get(name):
+                raise failures.pop(0)
+            self.done.append(name)
+
+        return call
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(DatabaseUnavailable("api", "gone"), id="no database"),
+        pytest.param(KubeError("no answer"), id="no API server"),
+        pytest.param(HostInOtherCell("hv1", "cell1", "cell2"), id="a refusal"),
+    ],
+)
+@pytest.mark.parametrize("call", ["reload", "find_awaited", "unfreeze", "on_lifted"])
+async def test_a_sweep_lives_through_calls_that_fail(
+    call: str, error: Exception
+) -> None:
+    scene = Swept()
+    scene.failures[call] = [error, error]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(scene.sweep.run())
+        await scene.clock.advance(0)
+        assert scene.problems == {PROBLEM_TOPIC: str(error)}
+        assert scene.freeze.frozen is (call != "on_lifted")
+        await scene.clock.advance(10)
+    assert not scene.freeze.frozen
+    assert scene.done[-1] == "on_lifted", "everything is looked at in any case"
+    assert scene.problems == {PROBLEM_TOPIC: None}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(DatabaseWentBack("api", "restored"), id="database"),
+        pytest.param(StoreWentBack("Server list", seen=2, got=1), id="API server"),
+    ],
+)
+async def test_a_store_that_goes_back_during_a_sweep_ends_the_process(
+    error: Exception,
+) -> None:
+    scene = Swept()
+    scene.failures["unfreeze"] = [error]
+    with pytest.raises(type(error)):
+        await scene.sweep.run()
+    assert scene.freeze.frozen
