@@ -116,6 +116,16 @@ class NetworkStatus(Status):
         Cidr | None,
         Field(description="The IPv4 range that was given or taken from the pool."),
     ] = None
+    network_id: Annotated[
+        str | None,
+        Field(
+            description=(
+                "Id of the network on the hosts: the uid of the first object of "
+                "this name, for as long as its guests live."
+            ),
+            max_length=36,
+        ),
+    ] = None
     gateway: Annotated[
         Ipv4 | None, Field(description="Default gateway that guests are told of.")
     ] = None

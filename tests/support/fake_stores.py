@@ -10,9 +10,11 @@ from typing import Any
 
 from kilonova_operator.domain.addressing import (
     AddressCount,
+    NetworkHolder,
     NetworkRange,
     NetworkRequest,
     build_range,
+    find_free_range,
 )
 from kilonova_operator.domain.epoch import EpochView, NotedTick, Term
 from kilonova_operator.domain.inventory import Inventory, ProviderView
@@ -137,6 +139,11 @@ class FakeApiStore(FakeEpochStore):
         return table
 
     @property
+    def network_names(self) -> dict[str, str]:
+        table: dict[str, str] = self.database.rows.setdefault("network_names", {})
+        return table
+
+    @property
     def networks(self) -> dict[str, NetworkRange]:
         table: dict[str, NetworkRange] = self.database.rows.setdefault("networks", {})
         return table
@@ -196,25 +203,41 @@ class FakeApiStore(FakeEpochStore):
         if known is not None:
             return known
         cidr = request.cidr
+        for network_id, name in self.network_names.items():
+            if name == request.name and cidr in (None, self.networks[network_id].cidr):
+                return self.networks[network_id]
         if cidr is None:
             assert request.pool is not None
-            cidr = next(request.pool.subnets(new_prefix=request.pool_prefix_length))
+            taken = [known.cidr for known in self.networks.values()]
+            cidr = find_free_range(
+                request.pool, request.pool_prefix_length, [*taken, *request.forbidden]
+            )
+            assert cidr is not None
         for other in (*(n.cidr for n in self.networks.values()), *request.forbidden):
             if other.overlaps(cidr) and request.type == "NAT":
                 raise RangeInUse(request.name, str(cidr), str(other))
         self._write(term)
         self.networks[request.network_id] = build_range(request, cidr)
+        self.network_names[request.network_id] = request.name
         return self.networks[request.network_id]
 
     async def find_network(self, network_id: str) -> NetworkRange | None:
         self._reach()
         return self.networks.get(network_id)
 
+    async def list_networks(
+        self, *, after: str = "", limit: int = 500
+    ) -> Sequence[NetworkHolder]:
+        self._reach()
+        held = sorted(self.network_names.items())
+        return [NetworkHolder(*pair) for pair in held if pair[0] > after][:limit]
+
     async def release_network(self, term: Term, network_id: str) -> None:
         self._write(term)
         if used := self.used_addresses.get(network_id, 0):
             raise NetworkInUse(network_id, used)
         self.networks.pop(network_id, None)
+        self.network_names.pop(network_id, None)
 
     async def count_addresses(self, network_id: str) -> AddressCount:
         self._reach()

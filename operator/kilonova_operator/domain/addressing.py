@@ -30,6 +30,8 @@ class NetworkRequest:
     name: str
     """Kind, namespace and name for messages, as ``Network shop/private``."""
     cidr: IPv4Network | None = None
+    put_back: bool = False
+    """``cidr`` was given before: it is asked for while frozen too."""
     pool: IPv4Network | None = None
     pool_prefix_length: int = 24
     forbidden: tuple[IPv4Network, ...] = ()
@@ -51,6 +53,14 @@ class NetworkRange:
     def addresses_total(self) -> int:
         """How many addresses are given without being asked for by value."""
         return sum(int(pool.last) - int(pool.first) + 1 for pool in self.pools)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkHolder:
+    """Who holds a range: by the name that its request bore."""
+
+    network_id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

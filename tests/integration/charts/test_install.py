@@ -194,6 +194,27 @@ def test_without_mutating_policies_the_finalizer_is_still_guarded(admin: Cli) ->
     assert "kilonova-servers" in admin.kubectl(*served)
 
 
+def test_a_networks_finalizer_comes_off_by_the_operator_alone(admin: Cli) -> None:
+    network = {
+        "apiVersion": "compute.kilonova.dev/v1alpha1",
+        "kind": "Network",
+        "metadata": {
+            "name": "guarded",
+            "namespace": "default",
+            "finalizers": ["compute.kilonova.dev/network"],
+        },
+        "spec": {"type": "NAT"},
+    }
+    admin.create(network)
+    off = json.dumps({"metadata": {"finalizers": None}})
+    patch = ("patch", "nnet", "guarded", "--type=merge", "-p", off)
+    eventually(
+        lambda: not admin.run("kubectl", *patch, "--dry-run=server").ok,
+        "taking the finalizer off is refused",
+    )
+    assert "no guest has an address" in admin.refused(*patch)
+
+
 def test_uninstalling_leaves_what_guests_depend_on(admin: Cli) -> None:
     admin.helm("uninstall", "kilonova", "-n", NAMESPACE)
     for kept in (

@@ -1,6 +1,8 @@
 """Networks get ranges, keep them while used, and give them back."""
 
 from collections.abc import Callable
+from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -27,6 +29,11 @@ class Networks:
     async def find(self, name: str) -> Network | None:
         found = await self.lab.kube.find(Network.resource(), self.namespace, name)
         return None if found is None else Network.model_validate(found)
+
+    async def get(self, name: str) -> Network:
+        found = await self.find(name)
+        assert found is not None, name
+        return found
 
     async def wait(
         self, name: str, check: Callable[[Network], bool], what: str
@@ -173,3 +180,66 @@ async def test_a_cluster_network_shows_the_admins_word(
         return await lab.kube.find(resource, None, key.name) is None
 
     await until(gone, "it is gone")
+
+
+async def test_ranges_from_the_pool_outlive_the_database(
+    own_lab: OperatorLab, tmp_path: Path
+) -> None:
+    networks = Networks(own_lab, "default")
+    first = await own_lab.lead()
+    await first.end()
+    backup = tmp_path / "api.backup"
+    copyfile(tmp_path / "api.sqlite", backup)
+    second = await own_lab.lead("operator-1")
+    for name in ("one", "two"):
+        await networks.create(name)
+        await networks.wait(name, is_ready, f"{name} is ready")
+    given = {name: (await networks.get(name)).status.cidr for name in ("one", "two")}
+    await second.end()
+    copyfile(backup, tmp_path / "api.sqlite")
+    await networks.create("a-thief")
+    third = await own_lab.lead("operator-2", sweep_settle_seconds=3)
+    context = third.process._context
+    assert context is not None
+    assert context.freeze.frozen, "the tick is below the one in the Lease"
+    thief = await networks.wait("a-thief", is_ready, "the new one has a range")
+    assert {n: (await networks.get(n)).status.cidr for n in given} == given
+    assert thief.status.cidr not in given.values()
+
+
+async def test_a_network_whose_finalizer_was_forced_off_comes_back_as_it_was(
+    lab: OperatorLab, namespace: str
+) -> None:
+    networks = Networks(lab, namespace)
+    operator = await lab.lead()
+    await networks.create("private", cidr="10.23.0.0/24")
+    before = await networks.wait("private", is_ready, "it is ready")
+    await operator.end()
+    await networks.delete(before)
+    found = await lab.kube.get(Network.resource(), namespace, "private")
+    for finalizer in before.metadata.finalizers:
+        await lab.kube.remove_finalizer(Network.resource(), found, finalizer)
+    await networks.wait_gone("private")
+    await networks.create("private", cidr="10.23.0.0/24")
+    await lab.lead("operator-1")
+    after = await networks.wait("private", is_ready, "its range is its own")
+    assert after.metadata.uid != before.metadata.uid
+    assert after.status.cidr == before.status.cidr
+
+
+async def test_the_range_of_a_network_that_was_forced_away_is_free_again(
+    lab: OperatorLab, namespace: str
+) -> None:
+    networks = Networks(lab, namespace)
+    operator = await lab.lead()
+    await networks.create("private", cidr="10.24.0.0/24")
+    private = await networks.wait("private", is_ready, "it is ready")
+    await operator.end()
+    await networks.delete(private)
+    found = await lab.kube.get(Network.resource(), namespace, "private")
+    for finalizer in private.metadata.finalizers:
+        await lab.kube.remove_finalizer(Network.resource(), found, finalizer)
+    await networks.wait_gone("private")
+    await networks.create("other", cidr="10.24.0.0/24")
+    await lab.lead("operator-1")
+    await networks.wait("other", is_ready, "the range is free")

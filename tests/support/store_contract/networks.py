@@ -1,5 +1,6 @@
 """Ranges of networks."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -132,12 +133,67 @@ async def test_a_network_with_guests_keeps_its_range(databases: Databases) -> No
         await store.release_network(term, "net-1")
 
 
-async def test_a_named_range_is_put_back_while_frozen_but_none_is_chosen(
+async def test_a_range_that_was_given_is_put_back_while_frozen_but_none_is_chosen(
     databases: Databases,
 ) -> None:
     store = databases.open_api()
     term = await store.take_term("super", "pod-a")
     await store.freeze(term, "DatabaseWentBack", "test")
-    await store.ensure_network(term, nat(1, "10.0.0.0/24"))
-    with pytest.raises(Exception, match="frozen"):
-        await store.ensure_network(term, nat(2))
+    known = replace(nat(1, "10.0.0.0/24"), put_back=True)
+    await store.ensure_network(term, known)
+    for new in (nat(2), nat(3, "10.0.3.0/24")):
+        with pytest.raises(Exception, match="frozen"):
+            await store.ensure_network(term, new)
+
+
+async def test_a_network_made_again_under_its_name_takes_its_guests_over(
+    databases: Databases,
+) -> None:
+    store = databases.open_api()
+    term = await store.take_term("super", "pod-a")
+    await prepare_host(store, term)
+    before = await store.ensure_network(term, nat(2))
+    await store.claim(term, made_claim(1, nics=(NicRequest("eth0", "net-2"),)))
+    again = replace(nat(2), network_id="net-9")
+    assert await store.ensure_network(term, again) == before
+    named = replace(again, cidr=before.cidr)
+    assert await store.ensure_network(term, named) == before
+    assert (await store.count_addresses(before.network_id)).used == 1
+    assert [row.network_id for row in await store.list_networks()] == ["net-2"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(
+            replace(nat(1), network_id="net-9", name="Network x/y"), id="name"
+        ),
+        pytest.param(replace(nat(1, "10.0.9.0/24"), network_id="net-9"), id="range"),
+        pytest.param(
+            replace(bridge(1, "br-a", "192.0.2.0/24"), name=nat(1).name), id="kind"
+        ),
+    ],
+)
+async def test_nobody_else_takes_over_what_a_network_left_behind(
+    databases: Databases, other: NetworkRequest
+) -> None:
+    store = databases.open_api()
+    term = await store.take_term("super", "pod-a")
+    before = await store.ensure_network(term, replace(nat(1), network_id="net-0"))
+    given = await store.ensure_network(term, other)
+    assert given.network_id == other.network_id
+    assert not given.cidr.overlaps(before.cidr)
+
+
+async def test_holders_of_ranges_are_listed_by_pages(databases: Databases) -> None:
+    store = databases.open_api()
+    term = await store.take_term("super", "pod-a")
+    for number in (2, 1):
+        await store.ensure_network(term, nat(number))
+    first = await store.list_networks(limit=1)
+    second = await store.list_networks(after=first[0].network_id, limit=1)
+    assert [(row.network_id, row.name) for row in (*first, *second)] == [
+        ("net-1", "Network shop/net-1"),
+        ("net-2", "Network shop/net-2"),
+    ]
+    assert await store.list_networks(after="net-2") == []

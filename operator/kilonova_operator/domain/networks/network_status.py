@@ -19,7 +19,11 @@ def build_network_status(
     *,
     now: datetime,
 ) -> NetworkStatus:
-    """Return the status; without a range there is nothing but the judgement."""
+    """Return the status; without a range only the judgement is news.
+
+    A range that was given once stays named: it is the witness by which a lost
+    row is put back.
+    """
     generation = network.metadata.generation
     conditions = build_conditions(
         judgement,
@@ -28,10 +32,12 @@ def build_network_status(
         now=now,
     )
     if range_ is None:
-        return NetworkStatus(observed_generation=generation, conditions=conditions)
+        news = {"observed_generation": generation, "conditions": conditions}
+        return network.status.model_copy(update=news)
     return NetworkStatus(
         observed_generation=generation,
         conditions=conditions,
+        network_id=range_.network_id,
         cidr=str(range_.cidr),
         gateway=None if range_.gateway is None else str(range_.gateway),
         reach=REACH[network.spec.type],

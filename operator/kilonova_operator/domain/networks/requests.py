@@ -49,21 +49,40 @@ NOBODYS = tuple(
 )
 
 
+def network_id_of(network: Network | ClusterNetwork) -> str:
+    """Return the id by which hosts and the API database know a network.
+
+    An object that was made again under its name has another uid; the guests of
+    the first one are still plugged into what bears the old id.
+    """
+    return network.status.network_id or network.metadata.uid
+
+
+def network_name(network: Network | ClusterNetwork) -> str:
+    """Return kind, namespace and name, as rows and messages have them."""
+    return f"{type(network).__name__} {network.key}"
+
+
 def build_network_request(network: Network, policy: RangePolicy) -> NetworkRequest:
     """Return the request of a tenant's network.
+
+    A range that was taken from the pool is asked for by name from then on: its
+    guests run with it, whatever becomes of the row.
 
     Raises:
         RangeForbidden, RangeInvalid
     """
-    name = f"Network {network.key}"
-    cidr = None if network.spec.cidr is None else _parse(name, network.spec.cidr)
+    name = network_name(network)
+    known = network.spec.cidr or network.status.cidr
+    cidr = None if known is None else _parse(name, known)
     if cidr is not None:
         _check_allowed(name, cidr, (*NOBODYS, *policy.forbidden))
     return NetworkRequest(
-        network_id=network.metadata.uid,
+        network_id=network_id_of(network),
         type="NAT",
         name=name,
         cidr=cidr,
+        put_back=network.status.cidr is not None,
         pool=policy.pool,
         pool_prefix_length=policy.pool_prefix,
         forbidden=policy.forbidden,
@@ -77,7 +96,7 @@ def build_cluster_network_request(network: ClusterNetwork) -> NetworkRequest:
         RangeForbidden: nobody can use that range.
         RangeInvalid: gateway or pools lie outside.
     """
-    name, spec = f"ClusterNetwork {network.key}", network.spec
+    name, spec = network_name(network), network.spec
     cidr = _parse(name, spec.cidr)
     _check_allowed(name, cidr, NOBODYS)
     gateway = None if spec.gateway is None else IPv4Address(spec.gateway)
@@ -94,10 +113,11 @@ def build_cluster_network_request(network: ClusterNetwork) -> NetworkRequest:
                 name, f"allocation pool {pool.first}-{pool.last} is not within {cidr}"
             )
     return NetworkRequest(
-        network_id=network.metadata.uid,
+        network_id=network_id_of(network),
         type="Bridge",
         name=name,
         cidr=cidr,
+        put_back=network.status.cidr is not None,
         bridge=spec.bridge,
         gateway=gateway,
         allocation_pools=pools,

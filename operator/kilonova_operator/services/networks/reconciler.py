@@ -27,7 +27,11 @@ from kilonova_operator.domain.conditions import (
 )
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.networks.network_status import build_network_status
-from kilonova_operator.domain.networks.requests import RangeForbidden, RangeInvalid
+from kilonova_operator.domain.networks.requests import (
+    RangeForbidden,
+    RangeInvalid,
+    network_id_of,
+)
 from kilonova_operator.domain.refusals import NetworkInUse, PoolExhausted, RangeInUse
 from kilonova_operator.services.control.feeds import FeedKind
 from kilonova_operator.services.control.pacing import CountPacer
@@ -92,9 +96,9 @@ class NetworkReconciler(Generic[N]):
         if NETWORK_FINALIZER not in network.metadata.finalizers:
             return None
         try:
-            await self.store.release_network(self.term(), network.metadata.uid)
+            await self.store.release_network(self.term(), network_id_of(network))
         except NetworkInUse as used:
-            held = await self.store.find_network(network.metadata.uid)
+            held = await self.store.find_network(network_id_of(network))
             await self._tell(network, reconciling(used.reason, str(used)), held)
             return LOOK_AGAIN
         self.pacer.forget(network.metadata.uid)

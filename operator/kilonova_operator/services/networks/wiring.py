@@ -16,6 +16,7 @@ from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.networks.reconciler import N, NetworkReconciler
 from kilonova_operator.services.networks.refused import RefusedNetworks
+from kilonova_operator.services.networks.sweep import NetworkSweep
 from kilonova_operator.settings import API_DATABASE, Settings
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
@@ -26,7 +27,7 @@ _KINDS = {
 
 
 def build_network_controllers(context: ProcessContext) -> Sequence[Controller]:
-    """Build one controller a kind."""
+    """Build one controller a kind, and the sweep of what neither sees."""
     policy = build_range_policy(context.settings)
     refused = RefusedNetworks(context.feeds.publish)
     tenants = _build(
@@ -38,7 +39,14 @@ def build_network_controllers(context: ProcessContext) -> Sequence[Controller]:
     hosts = _build(
         context, refused, ClusterNetwork, build_request=build_cluster_network_request
     )
+    sweep = NetworkSweep(
+        kube=context.kube,
+        store=context.stores.api,
+        term=lambda: context.leadership.term(API_DATABASE),
+        refused=refused,
+    )
     return (
+        Controller("networks-sweep", sweep.reconcile, (Feed(FeedKind.CELLS),), 1),
         Controller("networks", tenants.reconcile, (Feed(FeedKind.NETWORKS),), 2),
         Controller(
             "clusternetworks", hosts.reconcile, (Feed(FeedKind.CLUSTER_NETWORKS),), 2

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kilonova_api.server import Server
+from kilonova_operator.domain.networks.requests import network_id_of
 from kilonova_operator.domain.placement import (
     Claim,
     ClaimRequest,
@@ -112,7 +113,7 @@ def _build_nics(server: Server, found: References) -> tuple[NicRequest, ...]:
     return tuple(
         NicRequest(
             name=nic.name,
-            network_id=network.metadata.uid,
+            network_id=network_id_of(network),
             address=nic.fixed_address,
         )
         for nic in server.spec.networks

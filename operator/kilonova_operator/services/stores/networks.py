@@ -1,9 +1,11 @@
 """Ranges and addresses in the API database."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from kilonova_operator.domain.addressing import (
     AddressCount,
+    NetworkHolder,
     NetworkRange,
     NetworkRequest,
 )
@@ -16,6 +18,9 @@ class NetworksStore(Protocol):
     async def ensure_network(self, term: Term, request: NetworkRequest) -> NetworkRange:
         """Give a network its range; the same one when called again (frozen).
 
+        A network of the same kind, namespace and name left its range behind:
+        it is taken over together with its id, its guests and their addresses.
+
         Raises:
             RangeInUse, PoolExhausted
         """
@@ -23,6 +28,12 @@ class NetworksStore(Protocol):
 
     async def find_network(self, network_id: str) -> NetworkRange | None:
         """Return the range a network holds."""
+        ...
+
+    async def list_networks(
+        self, *, after: str = "", limit: int = 500
+    ) -> Sequence[NetworkHolder]:
+        """List who holds ranges, by id."""
         ...
 
     async def release_network(self, term: Term, network_id: str) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.addressing import (
     AddressCount,
+    NetworkHolder,
     NetworkRange,
     NetworkRequest,
     build_range,
@@ -26,6 +27,9 @@ def find_network(session: Session, network_id: str) -> NetworkRange | None:
 def ensure_network(session: Session, request: NetworkRequest) -> NetworkRange:
     """Give a network its range, or return the one it has.
 
+    What was left behind under its name is its own: the object was lost without
+    our finalizer and made again, and its guests are still plugged in.
+
     Raises:
         RangeInUse, PoolExhausted
     """
@@ -33,6 +37,9 @@ def ensure_network(session: Session, request: NetworkRequest) -> NetworkRange:
     if held is not None:
         return held
     others = list(session.scalars(select(NetworkRow).order_by(NetworkRow.first)))
+    left_behind = _find_left_behind(session, request, others)
+    if left_behind is not None:
+        return range_of(left_behind)
     if request.cidr is not None:
         _check_free(request, request.cidr, others)
         cidr = request.cidr
@@ -41,6 +48,17 @@ def ensure_network(session: Session, request: NetworkRequest) -> NetworkRange:
     range_ = build_range(request, cidr)
     session.execute(insert(NetworkRow).values(**_columns(request, range_)))
     return range_
+
+
+def list_networks(session: Session, *, after: str, limit: int) -> list[NetworkHolder]:
+    """List who holds ranges, by id."""
+    rows = session.execute(
+        select(NetworkRow.network_id, NetworkRow.name)
+        .where(NetworkRow.network_id > after)
+        .order_by(NetworkRow.network_id)
+        .limit(limit)
+    )
+    return [NetworkHolder(network_id, name) for network_id, name in rows]
 
 
 def release_network(session: Session, network_id: str) -> None:
@@ -66,6 +84,19 @@ def count_addresses(session: Session, network_id: str) -> AddressCount:
     range_ = find_network(session, network_id)
     total = 0 if range_ is None else range_.addresses_total
     return AddressCount(used=_count(session, network_id), total=total)
+
+
+def _find_left_behind(
+    session: Session, request: NetworkRequest, others: list[NetworkRow]
+) -> NetworkRow | None:
+    fitting = [
+        row
+        for row in others
+        if (row.type, row.name, row.bridge)
+        == (request.type, request.name, request.bridge)
+        and request.cidr in (None, network_cidr(row))
+    ]
+    return max(fitting, key=lambda row: _count(session, row.network_id), default=None)
 
 
 def _count(session: Session, network_id: str) -> int:

@@ -1,9 +1,11 @@
 """Networks for coroutines."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from kilonova_operator.domain.addressing import (
     AddressCount,
+    NetworkHolder,
     NetworkRange,
     NetworkRequest,
 )
@@ -21,11 +23,12 @@ class NetworksPart(StorePart):
         if held is not None:
             return held
         # Alone: two requests at once could take overlapping ranges. A range that
-        # is named is put back while frozen; none is chosen then.
+        # was given before is put back while frozen; none is chosen then, and a
+        # new object waits until the Instances said whose successor it is.
         return await self._database.write(
             term,
             partial(networks.ensure_network, request=request),
-            while_frozen=request.cidr is not None,
+            while_frozen=request.put_back,
             alone=True,
         )
 
@@ -33,6 +36,14 @@ class NetworksPart(StorePart):
         """Return the range a network holds."""
         return await self._database.read(
             partial(networks.find_network, network_id=network_id)
+        )
+
+    async def list_networks(
+        self, *, after: str = "", limit: int = 500
+    ) -> Sequence[NetworkHolder]:
+        """List who holds ranges, by id."""
+        return await self._database.read(
+            partial(networks.list_networks, after=after, limit=limit)
         )
 
     async def release_network(self, term: Term, network_id: str) -> None:

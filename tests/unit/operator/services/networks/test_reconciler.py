@@ -1,5 +1,6 @@
 """A Network gets a range, keeps it while it is used, and never leaks it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -71,6 +72,12 @@ class Stage:
 
     def create(self, name: str = KEY.name, **spec: Any) -> Key:
         self.cluster.put(Network.resource(), network_manifest(name, **spec))
+        return Key(NAMESPACE, name)
+
+    def create_pooled(self, name: str = KEY.name) -> Key:
+        manifest = network_manifest(name)
+        del manifest["spec"]["cidr"]
+        self.cluster.put(Network.resource(), manifest)
         return Key(NAMESPACE, name)
 
     def find(self, key: Key = KEY) -> KubeObject | None:
@@ -202,3 +209,60 @@ async def test_counts_are_news_once_in_a_while(stage: Stage) -> None:
 async def test_a_network_that_is_gone_is_nothing_to_do(stage: Stage) -> None:
     assert await stage.look(Key(NAMESPACE, "never-was")) is None
     assert stage.cluster.writes == []
+
+
+async def test_a_range_from_the_pool_is_put_back_when_the_database_lost_it(
+    stage: Stage,
+) -> None:
+    other = stage.create_pooled("other")
+    await stage.look(other)
+    await stage.look(stage.create_pooled())
+    given = stage.network().status.cidr
+    assert given == "10.64.1.0/24"
+    stage.store.networks.clear()
+    stage.store.network_names.clear()
+    await stage.look(KEY)
+    await stage.look(other)
+    assert (stage.network().status.cidr, stage.reason()) == (given, "RangeGiven")
+    assert stage.network(other).status.cidr == "10.64.0.0/24"
+
+
+async def test_a_refused_network_still_says_which_range_its_guests_have(
+    stage: Stage,
+) -> None:
+    await stage.look(stage.create_pooled())
+    given = stage.network().status.cidr
+    stage.store.networks.clear()
+    stage.store.network_names.clear()
+    await stage.look(stage.create("thief", cidr=given))
+    await stage.look(KEY)
+    assert stage.reason() == "RangeInUse"
+    assert stage.network().status.cidr == given
+    stage.cluster.delete_now("Network", Key(NAMESPACE, "thief"))
+    await stage.look(Key(NAMESPACE, "thief"))
+    await stage.look(KEY)
+    assert (stage.reason(), stage.network().status.cidr) == ("RangeGiven", given)
+
+
+@pytest.mark.parametrize("create", [Stage.create, Stage.create_pooled])
+async def test_a_network_lost_without_its_finalizer_keeps_range_and_id_when_remade(
+    stage: Stage, create: Callable[[Stage], Key]
+) -> None:
+    await stage.look(create(stage))
+    before = stage.network()
+    stage.store.used_addresses[before.metadata.uid] = 1
+    del stage.cluster.objects["Network", KEY]
+    await stage.look()
+    create(stage)
+    await stage.look()
+    after = stage.network()
+    assert after.metadata.uid != before.metadata.uid
+    assert stage.reason() == "RangeGiven"
+    assert after.status.cidr == before.status.cidr
+    assert after.status.network_id == before.metadata.uid, "its guests hang there"
+    assert (after.status.used or "").startswith("1/")
+    stage.cluster.delete_now("Network", KEY)
+    assert await stage.look() == LOOK_AGAIN, "its guests hold it"
+    stage.store.used_addresses.clear()
+    await stage.look()
+    assert stage.store.networks == {}
