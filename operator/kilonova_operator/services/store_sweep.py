@@ -32,6 +32,7 @@ from kilonova_operator.domain.scheduling.request import build_amounts
 from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
 from kilonova_operator.services.control.reconciler import FATAL
 from kilonova_operator.services.informers import Informers
+from kilonova_operator.services.networks.witnessed_ranges import WitnessedRanges
 from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_freeze import Freeze, Frozen
 from kilonova_operator.services.stores import ApiStore, EpochStore
@@ -97,8 +98,9 @@ class StoreSweep:
             await self._lift(frozen)
 
     async def _restore_claims(self) -> None:
+        ranges = WitnessedRanges(self.api, lambda: self.term(API_DATABASE))
         for instance in tuple(self.informers.instances.items().values()):
-            witness = build_witness(instance)
+            witness = await ranges.restore(instance, build_witness(instance))
             restored = await self._restore(witness, instance.spec.cell)
             if restored.lost_nics:
                 logger.error(

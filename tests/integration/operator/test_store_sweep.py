@@ -18,6 +18,17 @@ from support.instances import make_instance
 from support.made_up_hosts import find_host, make_node
 from support.operator_run import OperatorLab, RunningOperator, until
 
+NIC = {
+    "name": "eth0",
+    "networkId": "net-1",
+    "network": "Network/private",
+    "type": "NAT",
+    "cidr": "10.128.4.0/24",
+    "address": "10.128.4.3",
+    "mac": "fa:16:3e:00:00:01",
+    "portSecurity": True,
+}
+
 
 async def register(lab: OperatorLab, host: str) -> None:
     await make_node(lab.kube, host)
@@ -63,6 +74,7 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     await register(own_lab, "hv2")  # mapped after the backup
     await wait_tick_noted(own_lab, second)
     instance = make_instance(host="hv2")
+    instance["spec"]["networks"] = [NIC]
     await own_lab.kube.create(Instance.resource(), instance)
     await second.end()
     copyfile(backup, tmp_path / "api.sqlite")
@@ -77,6 +89,10 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     await until(lambda: not context.freeze.frozen, "the sweep lifts it")
     (claim,) = await held(third, instance["metadata"]["name"])
     assert (claim.host, claim.amounts["MEMORY_MB"]) == ("hv2", 16)
+    range_ = await context.stores.api.find_network("net-1")
+    assert range_ is not None, "its guest runs with it, though its object is lost"
+    assert str(range_.cidr) == "10.128.4.0/24"
+    assert (await context.stores.api.count_addresses("net-1")).used == 1
     assert not third.task.done()
 
 
