@@ -23,7 +23,7 @@ from kilonova_operator.settings import Settings
 def build_context(
     settings: Settings, parts: Parts, stores: Stores, *, cluster_uid: str, floor: int
 ) -> ProcessContext:
-    """Build the context. ``floor``: the store's version as it is now."""
+    """Build the context. ``floor``: the version of our kinds as it is now."""
     feeds = Feeds()
     informers = build_informers(
         parts.kube, clock=parts.clock, random=parts.random, floor=floor

@@ -25,7 +25,7 @@ from kilonova_api.kube.resources import (
     KubeObject,
     Resource,
 )
-from kilonova_api.names import HOST_NAMESPACE_LABEL, HOSTS_NAMESPACE
+from kilonova_api.names import GROUP, HOST_NAMESPACE_LABEL, HOSTS_NAMESPACE
 from kilonova_api.network import Network
 from kilonova_api.server import Server
 from kilonova_operator.domain.hosts.nodes import (
@@ -84,13 +84,18 @@ class Informers:
 def build_informers(
     source: Lister, *, clock: Clock, random: Random, floor: int = 0
 ) -> Informers:
-    """Build all informers. ``floor``: the highest store version ever noted."""
+    """Build all informers. ``floor``: the version of our kinds as it was read.
+
+    It says nothing of kinds of other groups: an API server may keep Leases or
+    Pods in an etcd of their own, whose versions are far lower.
+    """
 
     def informer(
         resource: Resource, parse: Callable[[KubeObject], T], **scope: Any
     ) -> Informer[T]:
+        least = floor if resource.group == GROUP else 0
         return Informer(
-            source, resource, parse, clock=clock, random=random, floor=floor, **scope
+            source, resource, parse, clock=clock, random=random, floor=least, **scope
         )
 
     informers = Informers(
