@@ -16,6 +16,7 @@ from kilonova_agent.services.guest_life import GuestLife
 from kilonova_agent.services.host_watch import HostFacts, HostWatch
 from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
 from kilonova_agent.services.instance_feed import InstanceFeed
+from kilonova_agent.services.order_check import OrderCheck
 from kilonova_agent.services.reconciler import Reconciler, Surroundings
 from kilonova_agent.services.start_pacer import StartPacer
 from kilonova_agent.services.status_writer import StatusWriter
@@ -209,6 +210,7 @@ class AgentParts:
             Surroundings(
                 find_instance=self.feed.find,
                 find_standing=lambda: self.watch.standing,
+                is_current=OrderCheck(kube, clock, self.feed.get_heard_at).is_current,
                 look_again=self._look_again,
                 agent_version=outside.version,
             ),

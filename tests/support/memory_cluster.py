@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from kilonova_api.kube.api import ObjectList
 from kilonova_api.kube.clock import Clock, Deadline
 from kilonova_api.kube.errors import (
     AlreadyExists,
@@ -71,6 +72,25 @@ class MemoryCluster:
         if found is None:
             raise NotFound(Call.on("get", resource, namespace, name))
         return found
+
+    async def list(
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        deadline: Deadline | None = None,
+    ) -> ObjectList:
+        """List what is there; of the selectors only one for a name counts."""
+        name = (field_selector or "").removeprefix("metadata.name=")
+        items = [
+            obj
+            for obj in self.all(resource.kind)
+            if namespace in (None, obj["metadata"].get("namespace"))
+            and name in ("", obj["metadata"]["name"])
+        ]
+        return ObjectList(items, "0")
 
     # Writing.
 

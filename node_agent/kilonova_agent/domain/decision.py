@@ -76,6 +76,16 @@ def decide(seen: Seen) -> Decision:
     return _check_who_speaks(seen) or _check_guest(seen) or _decide_life(seen)
 
 
+def is_first_start(seen: Seen, decision: Decision) -> bool:
+    """Tell whether it makes a guest that, for all we know, never ran.
+
+    Until it ran its Server may be given another host.
+    """
+    launched = seen.record is not None and seen.record.launched_at is not None
+    rebuilt = isinstance(decision, Build)
+    return rebuilt or (isinstance(decision, BringUp) and not launched)
+
+
 def _check_who_speaks(seen: Seen) -> Hold | None:
     """Is this the host, the agent and the time that the order is meant for?"""
     spec = seen.wanted.spec

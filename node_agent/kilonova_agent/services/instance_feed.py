@@ -63,6 +63,10 @@ class InstanceFeed:
         """Give an Instance; None when absent, which orders nothing."""
         return self._informer.find(Key(self._namespace, name))
 
+    def get_heard_at(self) -> float:
+        """Give when the copy was last known to be current, as boot time."""
+        return self._informer.last_heard_at
+
     def list_names(self) -> list[str] | None:
         """List the Instances' names; None before they were read."""
         if not self._informer.synced:

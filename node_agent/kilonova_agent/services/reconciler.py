@@ -6,10 +6,17 @@ acts, and reports. It may be killed anywhere; the next call sees what is left.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from kilonova_agent.domain.decision import Decision, Destroy, Hold, Seen, decide
+from kilonova_agent.domain.decision import (
+    Decision,
+    Destroy,
+    Hold,
+    Seen,
+    decide,
+    is_first_start,
+)
 from kilonova_agent.domain.faults import GuestFault, SecretNotFound
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.domain.outcome import Outcome
@@ -37,6 +44,7 @@ class Surroundings:
 
     find_instance: Callable[[str], Instance | None]
     find_standing: Callable[[], Standing | None]
+    is_current: Callable[[Instance], Awaitable[bool]]
     look_again: Callable[[str, float], None]
     agent_version: str
 
@@ -89,6 +97,10 @@ class Reconciler:
             await self._hold(seen, decision)
         elif isinstance(decision, Destroy):
             await self._destroy(seen, decision)
+        elif is_first_start(seen, decision) and not await self._around.is_current(
+            wanted
+        ):
+            log.info("%s: its order has changed; the news are waited for", wanted.key)
         else:
             await self._live(seen, decision)
 

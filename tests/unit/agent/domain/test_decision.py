@@ -18,6 +18,7 @@ from kilonova_agent.domain.decision import (
     Seen,
     Stop,
     decide,
+    is_first_start,
 )
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.domain.standing import Standing
@@ -311,6 +312,32 @@ def test_a_host_that_is_not_accepted_yet_waits_in_silence() -> None:
     decision = decide(seen)
     assert isinstance(decision, Hold)
     assert decision.silent
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        pytest.param({}, True, id="new"),
+        pytest.param(
+            {"record": replace(BUILT, launched_at=None), "has_root_disk": True},
+            True,
+            id="its disk is built, and it never ran",
+        ),
+        pytest.param({"record": BUILT, "has_root_disk": True}, False, id="it ran"),
+        pytest.param({"record": BUILT, "guest": ON}, False, id="it runs"),
+        pytest.param(
+            {"record": BUILT, "wanted": make_wanted(buildId="b2")},
+            True,
+            id="built anew",
+        ),
+    ],
+)
+def test_only_a_guest_that_never_ran_may_have_been_given_to_another_host(
+    changes: dict[str, Any],
+    first: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    seen = make_seen(**changes)
+    assert is_first_start(seen, decide(seen)) == first
 
 
 generations = st.integers(min_value=1, max_value=3)

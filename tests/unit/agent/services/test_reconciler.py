@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -53,6 +54,7 @@ class Stage:
             Surroundings(
                 find_instance=lambda _: self.instance,
                 find_standing=lambda: Standing(accepted=True, known=True),
+                is_current=AsyncMock(return_value=True),
                 look_again=lambda _, __: None,
                 agent_version="0.1.0",
             ),
