@@ -1,6 +1,10 @@
 """The brake on deletions: an unusual number of destroys waits for a person."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_SKEW = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,17 @@ def destroys_left(ordered: int, guests: int, settings: BrakeSettings) -> int:
     """
     most = max(settings.least, guests * settings.percent // 100)
     return max(0, most - ordered)
+
+
+def is_young(
+    times: Iterable[datetime | None], *, now: datetime, settings: BrakeSettings
+) -> bool:
+    """Tell whether a guest is younger than the window, by its oldest witness.
+
+    times: whatever tells that it was there. A guest that nobody knows the age of,
+    or that comes from the future, is not called young.
+    """
+    oldest = min((time for time in times if time is not None), default=None)
+    if oldest is None:
+        return False
+    return -_SKEW < now - oldest < timedelta(seconds=settings.window_seconds)

@@ -1,9 +1,8 @@
 """The brake on deletions of one cell."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from kilonova_api.cell import Cell
 from kilonova_api.instance import Instance
@@ -11,7 +10,11 @@ from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.resources import NAMESPACE
 from kilonova_api.names import GROUP
-from kilonova_operator.domain.servers.brake import BrakeSettings, destroys_left
+from kilonova_operator.domain.servers.brake import (
+    BrakeSettings,
+    destroys_left,
+    is_young,
+)
 
 RELEASE_DELETIONS_ANNOTATION = f"{GROUP}/release-deletions"
 """On a Cell: a time; deletes recorded before it are meant and go on."""
@@ -26,7 +29,9 @@ class DeletionBrake:
     """Lets destroys through until they are unusually many.
 
     A guest younger than the window neither counts nor waits: what is made and
-    deleted by the minute is nobody's years of work. Orders are counted in
+    deleted by the minute is nobody's years of work. A guest counts once it is
+    let through, before its order is written: several are ended at a time. An
+    order that fails is tried again without counting again. Counts are in
     memory; a new leader that finds the Cell's condition begins with the brake
     on, or every restart would let some more through.
     """
@@ -37,29 +42,39 @@ class DeletionBrake:
     now: Callable[[], datetime]
     count_guests: Callable[[], int]
     settings: BrakeSettings = field(default_factory=BrakeSettings)
-    _ordered: deque[float] = field(default_factory=deque)
+    _let: dict[str, float] = field(default_factory=dict)
+    """Guests that count, and since when."""
     _inherited: bool = False
 
-    async def lets(self, instance: Instance, *, deleted_at: datetime | None) -> bool:
-        """Tell whether a guest may be ordered destroyed now.
+    async def lets(
+        self,
+        instance: Instance,
+        *,
+        placed_at: datetime | None,
+        deleted_at: datetime | None,
+    ) -> bool:
+        """Tell whether a guest may be ordered destroyed now, and count it.
 
-        deleted_at: when its Server's delete was recorded.
+        placed_at: when it was first given a host. deleted_at: when its Server's
+        delete was recorded.
         """
-        if self._is_young(instance):
+        if self._is_young(instance, placed_at):
             return True
         await self._inherit()
         self._expire()
-        left = destroys_left(len(self._ordered), self.count_guests(), self.settings)
-        return (
-            left > 0
-            or await self._is_released(deleted_at)
+        guest = f"{instance.spec.host}/{instance.metadata.name}"
+        if guest in self._let:
+            return True
+        if self._count_left() <= 0 and not (
+            await self._is_released(deleted_at)
             or await self._is_exempt(instance.spec.server.namespace)
-        )
+        ):
+            return False
+        self._let.setdefault(guest, self.clock.boottime())
+        return True
 
-    def count(self, instance: Instance) -> None:
-        """Count a destroy that was just ordered."""
-        if not self._is_young(instance):
-            self._ordered.append(self.clock.boottime())
+    def _count_left(self) -> int:
+        return destroys_left(len(self._let), self.count_guests(), self.settings)
 
     async def _inherit(self) -> None:
         """Begin where the last leader stopped."""
@@ -67,22 +82,22 @@ class DeletionBrake:
             return
         found = await self.kube.find(Cell.resource(), None, self.cell)
         if found and Cell.model_validate(found).status.is_true(DELETIONS_HELD):
-            most = destroys_left(0, self.count_guests(), self.settings)
-            self._ordered.extend([self.clock.boottime()] * most)
+            now = self.clock.boottime()
+            self._let |= {f"former {n}": now for n in range(self._count_left())}
         self._inherited = True
 
-    def _is_young(self, instance: Instance) -> bool:
-        created = instance.metadata.creation_timestamp
-        if created is None:
-            return False
-        age = self.now() - created
-        window = timedelta(seconds=self.settings.window_seconds)
-        return timedelta(minutes=-1) < age < window
+    def _is_young(self, instance: Instance, placed_at: datetime | None) -> bool:
+        # An Instance that was lost and given again is younger than its guest.
+        status, created_at = instance.status, instance.metadata.creation_timestamp
+        return is_young(
+            (created_at, placed_at, status.built_at, status.launched_at),
+            now=self.now(),
+            settings=self.settings,
+        )
 
     def _expire(self) -> None:
         oldest = self.clock.boottime() - self.settings.window_seconds
-        while self._ordered and self._ordered[0] < oldest:
-            self._ordered.popleft()
+        self._let = {guest: at for guest, at in self._let.items() if at >= oldest}
 
     async def _is_released(self, deleted_at: datetime | None) -> bool:
         cell = await self.kube.find(Cell.resource(), None, self.cell)

@@ -111,13 +111,15 @@ class GuestEnding:
             return []
         tombstone = await self.api.find_tombstone(facts.server_uid)
         deleted_at = tombstone.deleted_at if tombstone else None
+        placed_at = facts.mapping.created_at if facts.mapping else None
         held = []
         for ending in endings:
-            if not await self.brake.lets(ending.instance, deleted_at=deleted_at):
+            if await self.brake.lets(
+                ending.instance, placed_at=placed_at, deleted_at=deleted_at
+            ):
+                await self._order(facts, ending)
+            else:
                 held.append(ending)
-                continue
-            await self._order(facts, ending)
-            self.brake.count(ending.instance)
         return held
 
     async def _order(self, facts: GuestFacts, ending: Ending) -> None:

@@ -396,6 +396,21 @@ async def test_an_unusual_number_of_deletions_waits_for_a_person() -> None:
     assert not cell_is_braked(lab)
 
 
+async def test_orders_that_were_lost_and_given_again_do_not_make_guests_young() -> None:
+    lab = ServerLab()
+    keys = [await running(lab, f"web-{n}") for n in range(8)]
+    await lab.clock.advance(3600)
+    for host in list(lab.hosts):
+        lab.lose_namespace(host)
+        lab.cluster.put(NAMESPACE, {"metadata": {"name": host_namespace(host)}})
+    await lab.run(seconds=60)
+    assert len(lab.instances()) == 8, "all are given again"
+    for key in keys:
+        lab.delete_server(key)
+    await lab.run(seconds=60)
+    assert len(lab.domains) == 3
+
+
 async def test_guests_of_another_cell_do_not_loosen_the_brake() -> None:
     lab = ServerLab()
     keys = [await running(lab, f"web-{n}") for n in range(8)]
