@@ -56,8 +56,8 @@ class FlavorSize(CrdModel):
         Field(
             alias="rootGiB",
             description=(
-                "Size of the root disk in GiB; 0 means the image's own size. "
-                "Counted as DISK_GB."
+                "Size of the root disk in GiB; 0 means the image's own size, for a "
+                "ClusterImage only. Counted as DISK_GB."
             ),
             ge=0,
             le=65536,

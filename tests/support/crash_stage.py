@@ -18,7 +18,7 @@ from kilonova_agent.agent import Agent
 from kilonova_agent.drivers.libvirt.driver import LibvirtDriver
 from kilonova_agent.settings import AgentSettings
 from kilonova_api.flavor import Flavor
-from kilonova_api.image import Image
+from kilonova_api.image import ClusterImage
 from kilonova_api.kube.clock import SystemClock
 from kilonova_lab.controlplane import ControlPlane
 from kilonova_operator.context import Stores
@@ -209,8 +209,12 @@ async def crash_stage(folder: Path) -> AsyncIterator[CrashStage]:
             await stage.apply(
                 Flavor.resource(), flavor_manifest(FLAVOR, ramMiB=16, rootGiB=0)
             )
-            image = image_manifest(IMAGE) | {"spec": images.add_disk()}
-            await stage.apply(Image.resource(), image)
+            image = image_manifest(IMAGE) | {
+                "kind": "ClusterImage",
+                "metadata": {"name": IMAGE},
+                "spec": images.add_disk(),
+            }
+            await stage.apply(ClusterImage.resource(), image)
             node = await make_node(stage.kube, NODE)
             stage.real_hosts = (NODE,)
             made = CrashStage(stage, host, node["metadata"]["uid"])
@@ -225,6 +229,6 @@ def crash_spec() -> dict[str, Any]:
     """The Server that lives these lives."""
     return {
         "flavorRef": {"name": FLAVOR},
-        "imageRef": {"name": IMAGE},
+        "imageRef": {"kind": "ClusterImage", "name": IMAGE},
         "userData": "#cloud-config\n",
     }

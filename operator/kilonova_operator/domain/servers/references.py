@@ -146,6 +146,16 @@ def _image_problems(server: Server, found: References) -> Iterator[Problem]:
             f"{ref.kind} {ref.name} needs {file.min_ram_mib} MiB of memory, flavor "
             f"{flavor.metadata.name} gives {size.ram_mib}. Use a larger flavor.",
         )
+    if not size.root_gib and isinstance(image, Image):
+        # A tenant's image may declare any size, and the flavor counts none of it.
+        # Source: policy servers:create:zero_disk_flavor (admins only), Nova 34.
+        yield Problem(
+            "ZeroDiskFlavor",
+            f"Flavor {flavor.metadata.name} has a root disk of 0 GiB: the image's own "
+            f"size, which is allowed for a ClusterImage only. Image {ref.name} is a "
+            "tenant's. Delete this Server and create it with a flavor that has "
+            "rootGiB, or with a ClusterImage.",
+        )
     # A root size of 0 means the image's own size, which always suffices.
     if size.root_gib and file.min_disk_gib > size.root_gib:
         yield Problem(

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from kilonova_api.image import ClusterImage
 from kilonova_operator.domain.servers.references import (
     MAX_USER_DATA_BYTES,
     References,
@@ -100,8 +101,18 @@ def test_a_plain_mistake_is_told_before_what_may_still_come() -> None:
 
 
 def test_a_root_disk_of_the_images_own_size_is_never_too_small() -> None:
-    refs = found(flavor=make_flavor(rootGiB=0), image=make_image(minDiskGiB=40))
+    manifest = make_image(minDiskGiB=40).model_dump(by_alias=True)
+    image = ClusterImage.model_validate(manifest | {"kind": "ClusterImage"})
+    refs = found(flavor=make_flavor(rootGiB=0), image=image)
     assert find_problem(make_server(), refs) is None
+
+
+def test_a_tenants_image_says_not_how_large_an_uncounted_disk_is() -> None:
+    refs = found(flavor=make_flavor(rootGiB=0))
+    problem = find_problem(make_server(), refs)
+    assert problem is not None
+    assert (problem.reason, problem.waits) == ("ZeroDiskFlavor", False)
+    assert "ClusterImage" in problem.message
 
 
 def test_the_largest_user_data_is_taken() -> None:
