@@ -181,7 +181,12 @@ class ServerSpec(CrdModel):
     metadata: Metadata = Field(default_factory=dict)
     config_drive: Annotated[
         bool,
-        Field(description="Whether the guest gets a config drive (config-2)."),
+        Field(
+            description=(
+                "Whether the guest gets a config drive (config-2): the only way to "
+                "its user data, keys and metadata."
+            )
+        ),
     ] = True
     power_state: Annotated[
         PowerState,
@@ -234,6 +239,18 @@ SERVER_RULES = cel(
         (
             "userData must be no more than 49151 bytes: put more into a file that the "
             "guest downloads"
+        ),
+    ),
+    (
+        (
+            "!has(self.configDrive) || self.configDrive || !(has(self.userData) || "
+            "has(self.userDataRef) || (has(self.sshKeys) && self.sshKeys.size() > 0) "
+            "|| (has(self.metadata) && self.metadata.size() > 0))"
+        ),
+        (
+            "configDrive: false would leave userData, userDataRef, sshKeys and "
+            "metadata unread, since the guest gets them by its config drive alone: "
+            "remove them or leave configDrive true"
         ),
     ),
     _immutable_list("networks"),

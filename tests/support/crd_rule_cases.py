@@ -277,6 +277,7 @@ def _server() -> list[Case]:
         Case("Server", key_rule, allowed=True, new=_spec(sshKeys=[_SECRET_KEY])),
         Case("Server", key_rule, allowed=False, new=_spec(sshKeys=[bare])),
         Case("Server", key_rule, allowed=False, new=_spec(sshKeys=[full])),
+        *_config_drive(),
         *_list_map("networks", _NIC, _NIC_2, fixed),
         *_list_map("sshKeys", _KEY, {**_KEY, "name": "bob"}, changed_key),
         *_changes(
@@ -295,6 +296,24 @@ def _server() -> list[Case]:
         ),
         *_keys("Server", ".spec.metadata"),
         *_server_status_keys(),
+    ]
+
+
+def _config_drive() -> list[Case]:
+    ref = {"name": "web-0-user-data", "key": "user-data"}
+    bare = {"sshKeys": None, "configDrive": False}
+
+    def case(*, allowed: bool, **spec: Any) -> Case:
+        return Case("Server", "configDrive: false", allowed=allowed, new=_spec(**spec))
+
+    return [
+        case(allowed=True, configDrive=True, userData="x", metadata={"a": "b"}),
+        case(allowed=True, **bare),
+        case(allowed=True, **bare | {"sshKeys": []}, metadata={}),
+        case(allowed=False, configDrive=False),
+        case(allowed=False, **bare, userData="x"),
+        case(allowed=False, **bare, userDataRef=ref),
+        case(allowed=False, **bare, metadata={"a": "b"}),
     ]
 
 
