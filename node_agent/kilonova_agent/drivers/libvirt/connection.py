@@ -20,6 +20,7 @@ from typing import TypeVar
 import libvirt
 
 from kilonova_agent.drivers.base import DriverUnavailable
+from kilonova_agent.drivers.libvirt.errors import is_connection_error
 from kilonova_agent.drivers.libvirt.event_loop import ensure_event_loop
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
@@ -116,7 +117,7 @@ class LibvirtConnection:
                 f"libvirt at {self.uri} gave no answer for {timeout_seconds:.0f} s"
             ) from None
         except libvirt.libvirtError as error:
-            if _is_connection_error(error):
+            if is_connection_error(error):
                 raise DriverUnavailable(f"libvirt at {self.uri}: {error}") from error
             raise
 
@@ -180,14 +181,3 @@ def _close_late(opening: Future[_Open]) -> None:
     """Close what nobody waits for any more, aside, since closing can block."""
     if not opening.cancelled() and opening.exception() is None:
         Thread(target=_close, args=(opening.result(),), daemon=True).start()
-
-
-def _is_connection_error(error: libvirt.libvirtError) -> bool:
-    return error.get_error_code() in {
-        libvirt.VIR_ERR_NO_CONNECT,
-        libvirt.VIR_ERR_INVALID_CONN,
-        libvirt.VIR_ERR_RPC,
-    } or error.get_error_domain() in {
-        libvirt.VIR_FROM_RPC,
-        libvirt.VIR_FROM_REMOTE,
-    }

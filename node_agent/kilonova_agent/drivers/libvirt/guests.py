@@ -7,8 +7,15 @@ from collections.abc import Iterator
 import libvirt
 
 from kilonova_agent.domain.faults import BridgeNotFound, GuestRejected
-from kilonova_agent.drivers.base import Guest, GuestIsNewer, GuestMark, GuestPower
+from kilonova_agent.drivers.base import (
+    DriverUnavailable,
+    Guest,
+    GuestIsNewer,
+    GuestMark,
+    GuestPower,
+)
 from kilonova_agent.drivers.libvirt.domain_xml import parse_mark
+from kilonova_agent.drivers.libvirt.errors import check_answered
 from kilonova_agent.drivers.libvirt.names import METADATA_NAMESPACE
 
 _KIB_PER_MIB = 1024
@@ -56,7 +63,10 @@ def spawn(
     """Define a domain and start it; one that runs is left as it is.
 
     Raises:
-        BridgeNotFound, GuestRejected: libvirt's answer, in our words.
+        BridgeNotFound, GuestRejected: libvirt's answer, in our words, and the
+            domain does not run.
+        DriverUnavailable: the domain may be starting; look again.
+        libvirt.libvirtError: no answer came, and the domain may run.
     """
     domain = _find(connection, uuid)
     if domain is not None and not _power(domain).is_off:
@@ -67,6 +77,9 @@ def spawn(
             with _unless(libvirt.VIR_ERR_OPERATION_INVALID):  # it runs already
                 domain.create()
     except libvirt.libvirtError as error:
+        # Another host may be given the guest because of what is raised here.
+        check_answered(connection, error)
+        _check_is_off(connection, uuid)
         raise _fault(error) from error
 
 
@@ -113,6 +126,19 @@ def _find(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | None
     with _unless(libvirt.VIR_ERR_NO_DOMAIN):
         return connection.lookupByUUIDString(uuid)
     return None
+
+
+def _check_is_off(connection: libvirt.virConnect, uuid: str) -> None:
+    """Let a refusal stand for a domain only that has no process."""
+    domain = _find(connection, uuid)
+    if domain is None:
+        return
+    with _unless(libvirt.VIR_ERR_NO_DOMAIN):
+        if domain.isActive():
+            raise DriverUnavailable(
+                f"domain {domain.name()} could not be started, and is active: another "
+                "call is starting it or has done so"
+            )
 
 
 def _end(domain: libvirt.virDomain) -> None:

@@ -17,6 +17,7 @@ import libvirt
 from jinja2 import Environment
 
 from kilonova_agent.drivers.base import VirtType
+from kilonova_agent.drivers.libvirt.errors import check_answered
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,11 @@ def executes(
     folder: Path,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> bool:
-    """Run the probe and tell whether it spoke in time. Blocks."""
+    """Run the probe and tell whether it spoke in time. Blocks.
+
+    Raises:
+        libvirt.libvirtError: no answer came; that is no verdict on the host.
+    """
     name = f"kilonova-probe-{uuid.uuid4().hex[:8]}"
     disk, console = folder / f"{name}.img", folder / f"{name}.log"
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -70,14 +75,16 @@ def executes(
         )
         domain = connection.createXML(xml, libvirt.VIR_DOMAIN_START_AUTODESTROY)
     except libvirt.libvirtError as error:
+        check_answered(connection, error)
         log.warning("the %s probe did not start: %s", virt_type, error)
         return False
     else:
-        try:
-            return _await_answer(console, timeout_seconds)
-        finally:
-            with contextlib.suppress(libvirt.libvirtError):
-                domain.destroy()
+        spoke = _await_answer(console, timeout_seconds)
+        with contextlib.suppress(libvirt.libvirtError):
+            domain.destroy()
+        if not spoke:
+            connection.getLibVersion()  # a libvirtd that died took the probe along
+        return spoke
     finally:
         disk.unlink(missing_ok=True)
         console.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import libvirt
 from jinja2 import Environment
 
 from kilonova_agent.domain.faults import NetworkUnavailable
+from kilonova_agent.drivers.libvirt.errors import check_answered
 from kilonova_agent.drivers.libvirt.names import (
     NETWORK_PREFIX,
     bridge_name,
@@ -85,6 +86,7 @@ def ensure_network(
     Raises:
         NetworkUnavailable: libvirt refuses it, for example because its range
             is in use on this host.
+        libvirt.libvirtError: no answer came; the network may be there.
     """
     try:
         network = _find(connection, network_name(nic.network_id))
@@ -99,6 +101,7 @@ def ensure_network(
         _ensure_active(network)
         _ensure_lease(network, _Lease(nic.mac, nic.address))
     except libvirt.libvirtError as error:
+        check_answered(connection, error)
         raise NetworkUnavailable(
             f"network {nic.network} ({nic.cidr}) cannot be made on this host: {error}"
         ) from error
