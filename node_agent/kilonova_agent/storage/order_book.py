@@ -7,6 +7,7 @@ new id and waits for a person, exactly as a reinstalled one does.
 
 import asyncio
 import logging
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -49,6 +50,8 @@ class OrderBook:
         self._changes = 0
         self._written = 0
         self._lock = asyncio.Lock()
+        # Held for each write of the file, in whatever thread.
+        self._file_lock = threading.Lock()
 
     @property
     def highest_version(self) -> int:
@@ -87,12 +90,16 @@ class OrderBook:
             await self._write()
 
     def freeze(self, went_back_to: int) -> None:
-        """Stop believing in all orders known so far, at once and for good."""
+        """Stop believing in all orders known so far, at once and for good.
+
+        Blocks: the process ends after this, and a write in flight must not put
+        back what was believed before.
+        """
         terms = [record.writer for record in self._records.values()]
         self._frozen_writer = max([self._frozen_writer, *terms])
         self._highest_version = went_back_to
         self._changes += 1
-        write_durably(self._fs, self._path, self._encode())
+        self._write_file(self._changes, self._encode())
 
     async def _write(self) -> None:
         """Write, or be part of another's write that began after the change."""
@@ -102,8 +109,14 @@ class OrderBook:
             if self._written >= change:
                 return
             covers, content = self._changes, self._encode()
-            await asyncio.to_thread(write_durably, self._fs, self._path, content)
-            self._written = covers
+            await asyncio.to_thread(self._write_file, covers, content)
+
+    def _write_file(self, covers: int, content: bytes) -> None:
+        """Write unless newer content is in the file already. Blocks."""
+        with self._file_lock:
+            if covers > self._written:
+                write_durably(self._fs, self._path, content)
+                self._written = covers
 
     def _encode(self) -> bytes:
         return orjson.dumps(

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,29 @@ from support.file_systems import FailingFileSystem
 FS = HostFileSystem()
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 RECORD = OrderRecord(5, 2, "uid", 3, "b1", built_at=THEN, launched_at=None, off=True)
+
+
+class SlowFileSystem(HostFileSystem):
+    """Stands still at its first step of a kind once armed, until it may go on."""
+
+    def __init__(self, step: str) -> None:
+        self.armed = False
+        self.begun, self.go_on = threading.Event(), threading.Event()
+        self._step = step
+
+    def create(self, path: Path, content: bytes, *, mode: int = 0o600) -> None:
+        self._stand_still("create")
+        super().create(path, content, mode=mode)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._stand_still("rename")
+        super().rename(source, target)
+
+    def _stand_still(self, step: str) -> None:
+        if self.armed and step == self._step:
+            self.armed = False
+            self.begun.set()
+            assert self.go_on.wait(10), "nobody let the disk go on"
 
 
 async def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -93,6 +117,39 @@ async def test_freezing_ends_belief_in_all_writers_so_far(tmp_path: Path) -> Non
     await book.note_version(100)
 
     book.freeze(40)
+
+    again = open_order_book(FS, tmp_path)
+    assert (again.frozen_writer, again.highest_version) == (5, 40)
+
+
+@pytest.mark.parametrize("step", ["create", "rename"])
+async def test_a_write_in_flight_does_not_undo_a_freeze(
+    tmp_path: Path, step: str
+) -> None:
+    fs = SlowFileSystem(step)
+    book = open_order_book(fs, tmp_path)
+    fs.armed = True
+    putting = asyncio.create_task(book.put("a", RECORD))
+    async with asyncio.timeout(10):
+        await asyncio.to_thread(fs.begun.wait)
+
+    # The loop is blocked by the freeze; the disk goes on a moment later.
+    threading.Timer(0.05, fs.go_on.set).start()
+    book.freeze(40)
+    await putting
+
+    again = open_order_book(FS, tmp_path)
+    assert (again.frozen_writer, again.highest_version) == (5, 40)
+    assert again.find("a") == RECORD
+
+
+async def test_a_write_that_comes_after_a_freeze_is_left_out(tmp_path: Path) -> None:
+    book = open_order_book(FS, tmp_path)
+    await book.put("a", RECORD)
+    older = book._changes, book._encode()
+
+    book.freeze(40)
+    book._write_file(*older)
 
     again = open_order_book(FS, tmp_path)
     assert (again.frozen_writer, again.highest_version) == (5, 40)
