@@ -152,7 +152,9 @@ class Operator:
             self.timers[entry] = self.lab.clock.boottime() + 1
         else:
             if again is not None:
-                self.timers[entry] = self.lab.clock.boottime() + again.seconds
+                # The longest pause: no test may need what only looking again brings.
+                pause = again.most_seconds or again.seconds
+                self.timers[entry] = self.lab.clock.boottime() + pause
         return True
 
 

@@ -37,6 +37,7 @@ class _Slot:
     again: bool = False
     due: float | None = None
     failures: int = 0
+    looks: int = 0
     not_before: float = 0.0
 
 
@@ -60,9 +61,15 @@ class Slots(Generic[K]):
         slot = self._slots.get(key)
         return slot.failures if slot else 0
 
+    def looks(self, key: K) -> int:
+        """Give how often in a row the key ran only because its time had come."""
+        slot = self._slots.get(key)
+        return slot.looks if slot else 0
+
     def add(self, key: K, now: float) -> bool:
         """Let the key run as soon as it may."""
         slot = self._slot(key)
+        slot.looks = 0
         if slot.running:
             slot.again = True
             return False
@@ -125,6 +132,7 @@ class Slots(Generic[K]):
             key = heapq.heappop(self._timers)[2]
             slot = self._slots[key]
             slot.due = None
+            slot.looks += 1
             if slot.running:
                 slot.again = True
             elif self._enqueue(slot):

@@ -6,7 +6,8 @@ as news may be the cure, but never below a second: a reconcile that fails after
 a write of its own would otherwise chase its own echo.
 
 A run answers every wish made before it began, timers included: a reconcile
-that wants to look again later asks so with ``add_after`` each time.
+that wants to look again later asks so with ``add_after`` each time. Where only
+time brings it back, again and again, the pause may grow until there are news.
 """
 
 import asyncio
@@ -106,12 +107,20 @@ class WorkQueue(Generic[K]):
             self._ready.put_nowait(key)
         self._changed()
 
-    def add_after(self, key: K, seconds: float) -> None:
+    def add_after(
+        self, key: K, seconds: float, *, most_seconds: float | None = None
+    ) -> None:
         """Let the key be reconciled later; the earliest wish counts.
+
+        most_seconds: the pause grows up to this, with jitter, each time the key
+        runs without having been added.
 
         Raises:
             QueueFull: there is no room for another key.
         """
+        if most_seconds is not None:
+            pauses = Backoff(seconds, most_seconds)
+            seconds = pauses.delay(self._slots.looks(key) + 1, self._random)
         self._slots.add_at(key, self._clock.boottime() + seconds)
         self._changed()
 

@@ -39,7 +39,7 @@ class ControllerRunner:
             self.leadership.check(role)
             again = await controller.reconcile(key)
             if again is not None:
-                queue.add_after(key, again.seconds)
+                queue.add_after(key, again.seconds, most_seconds=again.most_seconds)
 
         queue = WorkQueue(
             controller.name,

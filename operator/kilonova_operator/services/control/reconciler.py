@@ -23,6 +23,8 @@ class RetryAfter:
     """Ask to be called again for the same key, though nothing changed."""
 
     seconds: float
+    most_seconds: float | None = None
+    """Up to this the pause grows, with jitter, while nothing changes; None: never."""
 
 
 Reconcile = Callable[[Key], Awaitable[RetryAfter | None]]

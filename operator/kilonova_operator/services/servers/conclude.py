@@ -34,7 +34,8 @@ from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.stores import ApiStore, CellStore
 
-_ASK_AGAIN_SECONDS = 5.0
+_ASK_AGAIN = RetryAfter(5.0, most_seconds=120.0)
+"""What is waited for wakes us, unless it gets lost; a host can be away for days."""
 _FROZEN_SECONDS = 30.0
 
 
@@ -89,7 +90,7 @@ class Concluder:
             await self.let_go(server)
             return None
         self._wake_cell(mapping)
-        return RetryAfter(_ASK_AGAIN_SECONDS)
+        return _ASK_AGAIN
 
     async def release_former(self, mapping: InstanceMapping) -> RetryAfter | None:
         """Release placements that a newer one replaced, once proven gone."""
@@ -105,7 +106,7 @@ class Concluder:
                 await self._give_back(mapping, held.placement_generation)
         if left:
             self._wake_cell(mapping)
-        return RetryAfter(_ASK_AGAIN_SECONDS) if left else None
+        return _ASK_AGAIN if left else None
 
     async def let_go(self, server: Server) -> None:
         """Take our finalizer off that very object."""

@@ -32,7 +32,7 @@ from kilonova_operator.services.stores import ApiStore
 logger = logging.getLogger(__name__)
 
 _FROZEN_SECONDS = 30.0
-_HELD_NAME_SECONDS = 10.0
+_NAME_IS_HELD = RetryAfter(10.0, most_seconds=120.0)
 _Step = Callable[[ServerFacts], Awaitable[RetryAfter | None]]
 
 
@@ -165,7 +165,7 @@ class SuperReconciler:
                 server, problem, self.placer.unplaced.patience, now=self.statuses.now()
             ),
         )
-        return RetryAfter(_HELD_NAME_SECONDS)
+        return _NAME_IS_HELD
 
     async def _follow(self, facts: ServerFacts) -> RetryAfter | None:
         server, mapping = facts.server, _mapping(facts)

@@ -187,6 +187,54 @@ async def test_a_reconcile_may_ask_for_its_next_run() -> None:
         assert bench.runs == ["a"] * 4
 
 
+async def look_for_ever(bench: Bench, *, most_seconds: float) -> None:
+    """Let the bench's reconcile look again and again for what does not come."""
+
+    async def look(key: str) -> None:
+        bench.runs.append(key)
+        bench.queue.add_after(key, 5, most_seconds=most_seconds)
+
+    bench.queue._reconcile = look
+    bench.queue.add("a")
+    await settle()
+
+
+async def test_who_only_waits_is_looked_at_less_and_less_often() -> None:
+    async with queueing() as bench:
+        await look_for_ever(bench, most_seconds=120)
+        await bench.clock.advance(3600)
+        # Every 5 s it would be 720 times; every 2 min, 30 times.
+        assert 30 <= len(bench.runs) <= 70
+        before = len(bench.runs)
+        await bench.clock.advance(120)
+        assert len(bench.runs) > before
+
+
+async def test_news_make_the_pauses_short_again() -> None:
+    async with queueing() as bench:
+        await look_for_ever(bench, most_seconds=120)
+        await bench.clock.advance(3600)
+        before = len(bench.runs)
+        bench.queue.add("a")
+        await bench.clock.advance(20)
+        assert len(bench.runs) >= before + 3
+
+
+async def test_keys_that_wait_alike_do_not_march_in_step() -> None:
+    async with queueing() as bench:
+        runs_at: dict[str, float] = {}
+
+        async def look(key: str) -> None:
+            runs_at[key] = bench.clock.boottime()
+            bench.queue.add_after(key, 5, most_seconds=120)
+
+        bench.queue._reconcile = look
+        for key in "abcdefgh":
+            bench.queue.add(key)
+        await bench.clock.advance(600)
+        assert len(set(runs_at.values())) > 4
+
+
 async def test_a_key_that_runs_often_and_asks_for_tomorrow_costs_no_memory() -> None:
     async with queueing() as bench:
 

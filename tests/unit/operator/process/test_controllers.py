@@ -72,6 +72,17 @@ async def test_retry_after_brings_the_key_back(stage: Stage) -> None:
     assert stage.seen == [WEB, WEB]
 
 
+async def test_who_waits_for_long_comes_back_ever_later(stage: Stage) -> None:
+    stage.answers = [RetryAfter(5, most_seconds=120) for _ in range(1000)]
+    await stage.publish()
+    await stage.clock.advance(3600)
+    assert 30 <= len(stage.seen) <= 70
+    await stage.publish()
+    seen = len(stage.seen)
+    await stage.clock.advance(5)
+    assert len(stage.seen) > seen, "news make the pause short again"
+
+
 async def test_a_failure_is_repeated_and_ends_nothing(stage: Stage) -> None:
     stage.answers = [RuntimeError("a bug")]
     await stage.publish()
