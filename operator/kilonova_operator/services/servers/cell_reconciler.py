@@ -31,7 +31,8 @@ from kilonova_operator.services.stores import ApiStore
 
 logger = logging.getLogger(__name__)
 
-_ASK_AGAIN_SECONDS = 5.0
+_ASK_AGAIN = RetryAfter(5.0, most_seconds=60.0)
+"""Secrets wake nobody, and people wait for what they have just mended."""
 _FROZEN_SECONDS = 30.0
 
 
@@ -148,7 +149,7 @@ class CellReconciler:
         except OrderImpossible as impossible:
             if server is not None:
                 await self.status.show_problem(server, impossible.problem)
-            return RetryAfter(_ASK_AGAIN_SECONDS)
+            return _ASK_AGAIN
         if server is None:
             return None
         if _may_move(mapping, current):
@@ -157,7 +158,7 @@ class CellReconciler:
             if obstacle is not None:
                 await self.status.show_problem(server, obstacle)
             if decision is None or decision.outcome != MAX_RETRIES_EXCEEDED:
-                return RetryAfter(_ASK_AGAIN_SECONDS)
+                return _ASK_AGAIN
         await self.status.mirror(server, mapping, current)
         return None
 
