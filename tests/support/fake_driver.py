@@ -1,7 +1,7 @@
 """A hypervisor in memory, which outlives the agents that work with it."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from kilonova_agent.drivers.base import (
@@ -74,7 +74,9 @@ class FakeDriver:
     async def unplug(self, nics: Iterable[InstanceNic]) -> None:
         self._host.leases -= {nic.mac for nic in nics}
 
-    async def remove_unused_networks(self, keep: Iterable[str]) -> list[str]:
+    async def remove_unused_networks(
+        self, list_needed: Callable[[], Iterable[str] | None]
+    ) -> list[str]:
         return []
 
     async def spawn(self, guest: GuestDefinition, *, power_on: bool = True) -> None:

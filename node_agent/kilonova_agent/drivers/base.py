@@ -152,10 +152,15 @@ class ComputeDriver(Protocol):
         """
         ...
 
-    async def remove_unused_networks(self, keep: Iterable[str]) -> list[str]:
+    async def remove_unused_networks(
+        self, list_needed: Callable[[], Iterable[str] | None]
+    ) -> list[str]:
         """Remove our NAT networks that no guest uses; give their names.
 
-        Networks whose ids are in ``keep`` stay: a guest is about to need them.
+        ``list_needed`` gives the ids of those that a guest may be about to need,
+        None while that is not known: then all stay. It is asked when nothing is
+        plugged any more until the end: what was plugged before is in its answer,
+        and what is plugged afterwards is made anew.
         """
         ...
 

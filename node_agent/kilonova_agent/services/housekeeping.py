@@ -76,15 +76,20 @@ class Housekeeping:
 
     async def sweep(self) -> None:
         """Take away what is old or unused now."""
-        instances = self._list_instances()
-        if instances is None:
+        if self._list_instances() is None:
             return
         for name, age in (await asyncio.to_thread(self._sweep_files)).items():
             log.info("image %s is removed: unused for %.0f s", name, age)
             await self._images.remove(name, is_used=partial(self._is_used, name))
-        needed = {nic.network_id for i in instances for nic in i.spec.networks}
-        for name in await self._driver.remove_unused_networks(needed):
+        for name in await self._driver.remove_unused_networks(self._list_networks):
             log.info("network %s is removed: no guest uses it", name)
+
+    def _list_networks(self) -> set[str] | None:
+        """List the networks that orders name now; None while that is in doubt."""
+        instances = self._list_instances()
+        if instances is None:
+            return None
+        return {nic.network_id for i in instances for nic in i.spec.networks}
 
     def _sweep_files(self) -> dict[str, float]:
         """Empty the bin; give the old images and their ages."""

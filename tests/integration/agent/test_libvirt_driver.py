@@ -17,6 +17,7 @@ from kilonova_agent.domain.faults import (
 from kilonova_agent.drivers.base import DriverUnavailable, GuestIsNewer, GuestPower
 from kilonova_agent.drivers.libvirt.driver import LibvirtDriver
 from kilonova_agent.drivers.libvirt.kvm_probe import executes, has_hardware_flag
+from kilonova_agent.drivers.libvirt.networks import ensure_network
 from support.guests import make_guest, make_nic
 from support.libvirt_host import LibvirtHost
 
@@ -346,15 +347,33 @@ async def test_only_networks_that_nobody_uses_are_removed(
     nic = make_nic()
     guest = make_guest(host.state_dir, nics=(nic,))
     await driver.plug([nic])
-    assert await driver.remove_unused_networks([nic.network_id]) == []
+    assert await driver.remove_unused_networks(lambda: [nic.network_id]) == []
+    assert await driver.remove_unused_networks(lambda: None) == []
     await driver.spawn(guest)
-    assert await driver.remove_unused_networks([]) == []
+    assert await driver.remove_unused_networks(list) == []
 
     await driver.destroy(guest.uuid, up_to_generation=1)
     await driver.unplug([nic])
 
-    assert await driver.remove_unused_networks([]) == ["kn-0a1b2c3d"]
+    assert await driver.remove_unused_networks(list) == ["kn-0a1b2c3d"]
     assert "knb0a1b2c3d" not in host.run("ip", "link")
+
+
+async def test_a_network_that_is_plugged_while_others_are_removed_stays(
+    driver: LibvirtDriver, host: LibvirtHost
+) -> None:
+    nic, needed = make_nic(), set[str]()
+    async with driver._lock("networks"):  # a plug is at work
+        removing = asyncio.create_task(driver.remove_unused_networks(lambda: needed))
+        await asyncio.sleep(0)
+        await driver._call(
+            lambda c: ensure_network(c, driver._environment, nic=nic),
+        )
+        needed.add(nic.network_id)
+
+    assert await removing == []
+
+    assert "knb0a1b2c3d" in host.run("ip", "link")
 
 
 async def test_a_range_in_use_on_the_host_is_a_fault_with_its_name(

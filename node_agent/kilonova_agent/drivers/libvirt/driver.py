@@ -117,10 +117,15 @@ class LibvirtDriver:
             for nic in nat:
                 await self._call(partial(networks.remove_lease, nic=nic))
 
-    async def remove_unused_networks(self, keep: Iterable[str]) -> list[str]:
-        """Remove our networks that no domain uses and ``keep`` does not name."""
-        kept = frozenset(keep)
+    async def remove_unused_networks(
+        self, list_needed: Callable[[], Iterable[str] | None]
+    ) -> list[str]:
+        """Remove our networks that no domain uses and nobody is about to need."""
         async with self._lock("networks"):
+            needed = list_needed()
+            if needed is None:
+                return []
+            kept = frozenset(needed)
             return await self._call(lambda c: networks.remove_unused_networks(c, kept))
 
     async def spawn(self, guest: GuestDefinition, *, power_on: bool = True) -> None:

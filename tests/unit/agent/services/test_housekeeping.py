@@ -4,11 +4,12 @@ import asyncio
 import errno
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -34,10 +35,15 @@ class Networks:
     """Remembers which networks had to stay."""
 
     def __init__(self) -> None:
-        self.kept: list[set[str]] = []
+        self.kept: list[set[str] | None] = []
+        self.before_asking: Callable[[], Awaitable[None]] = AsyncMock()
 
-    async def remove_unused_networks(self, keep: Iterable[str]) -> list[str]:
-        self.kept.append(set(keep))
+    async def remove_unused_networks(
+        self, list_needed: Callable[[], Iterable[str] | None]
+    ) -> list[str]:
+        await self.before_asking()
+        needed = list_needed()
+        self.kept.append(None if needed is None else set(needed))
         return []
 
 
@@ -183,6 +189,30 @@ async def test_networks_that_an_order_names_stay(house: House) -> None:
     await house.keeping.sweep()
 
     assert house.networks.kept == [{nic["networkId"]}]
+
+
+async def test_networks_stay_that_an_order_named_since_the_sweep_began(
+    house: House,
+) -> None:
+    nic = make_nic_body()
+
+    async def order_meanwhile() -> None:
+        house.instances = [Instance.model_validate(make_instance(networks=[nic]))]
+
+    house.networks.before_asking = order_meanwhile
+    await house.keeping.sweep()
+
+    assert house.networks.kept == [{nic["networkId"]}]
+
+
+async def test_no_network_is_taken_once_the_orders_are_in_doubt(house: House) -> None:
+    async def doubt() -> None:
+        house.instances = None
+
+    house.networks.before_asking = doubt
+    await house.keeping.sweep()
+
+    assert house.networks.kept == [None]
 
 
 async def test_an_image_of_unknown_use_stops_removals(house: House) -> None:
