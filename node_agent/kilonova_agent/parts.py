@@ -28,6 +28,7 @@ from kilonova_agent.storage.images.address_policy import AddressPolicy
 from kilonova_agent.storage.images.cache import ImageCache
 from kilonova_agent.storage.images.download import Download, DownloadLimits
 from kilonova_agent.storage.images.http_source import HttpSource, is_own_address
+from kilonova_agent.storage.images.node_link import NodeLink
 from kilonova_agent.storage.order_book import OrderBook
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
@@ -168,6 +169,7 @@ class AgentParts:
             forbidden=settings.forbidden_ranges,
             allowed=settings.images_allowed_ranges,
             is_own=is_own_address,
+            is_neighbour=NodeLink(settings.node_ip).has,
         )
         limits = DownloadLimits(
             max_bytes=settings.image_max_bytes,

@@ -1,6 +1,6 @@
 """The agent's settings, from the environment (prefix ``KILONOVA_``)."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,7 +30,10 @@ class AgentSettings(BaseSettings):
     )
 
     node_name: Annotated[str, Field(min_length=1, max_length=253)]
-    node_ip: str = ""
+    node_ip: Annotated[
+        IPv4Address | IPv6Address | None, BeforeValidator(lambda text: text or None)
+    ] = None
+    """No image may come from it, nor from the link it is on."""
     node_uid: str = ""
     """Only where no pod token tells it."""
     hosts_namespace: str = HOSTS_NAMESPACE

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kilonova_api.kube.resources import Key
+from kilonova_api.kube.resources import NODE, Key
 from kilonova_api.network import ClusterNetwork, Network
 from support.operator_run import OperatorLab, until
 
@@ -121,6 +121,32 @@ async def test_a_range_of_services_is_forbidden(networks: Networks) -> None:
     ready = evil.status.condition("Ready")
     assert ready is not None
     assert "10.96.0.0/16" in ready.message
+
+
+async def test_a_range_of_a_node_is_forbidden_without_being_named(
+    networks: Networks, namespace: str
+) -> None:
+    kube, name = networks.lab.kube, f"node-{namespace}"[:63]
+    metadata, spec = {"name": name}, {"podCIDR": "10.33.5.0/24"}
+    node = await kube.create(NODE, {"metadata": metadata, "spec": spec})
+    address = [{"type": "InternalIP", "address": "10.34.0.7"}]
+    patch = [
+        {"op": "test", "path": "/metadata/uid", "value": node["metadata"]["uid"]},
+        {"op": "add", "path": "/status/addresses", "value": address},
+    ]
+    await kube.json_patch(NODE, None, name, patch, subresource="status")
+    context = networks.lab._running[-1].process._context
+    assert context is not None
+    nodes = context.informers.nodes.items
+    await until(
+        lambda: any(len(known.ranges) == 2 for known in nodes().values()),
+        "the operator knows where the Node is",
+    )
+    for which, cidr in enumerate(("10.33.4.0/22", "10.34.0.0/24")):
+        await networks.create(f"evil-{which}", cidr=cidr)
+        evil = await networks.wait(f"evil-{which}", lambda n: bool(reason(n)), "judged")
+        assert reason(evil) == "RangeForbidden"
+    await kube.delete(NODE, None, name, uid=node["metadata"]["uid"])
 
 
 async def test_a_deleted_network_gives_its_range_back(networks: Networks) -> None:

@@ -26,10 +26,12 @@ class AddressPolicy:
         forbidden: Iterable[IpNetwork] = (),
         allowed: Iterable[IpNetwork] = (),
         is_own: Callable[[IpAddress], bool] = lambda _: False,
+        is_neighbour: Callable[[IpAddress], bool] = lambda _: False,
     ) -> None:
         self._forbidden = tuple(forbidden)
         self._allowed = tuple(allowed)
         self._is_own = is_own
+        self._is_neighbour = is_neighbour
 
     def check(self, text: str, *, host: str) -> None:
         """Check one address that ``host`` stands for.
@@ -61,6 +63,8 @@ class AddressPolicy:
             return "which is in a range of nodes, Pods or Services"
         if self._is_own(address):
             return "which is the host itself"
+        if self._is_neighbour(address):
+            return "which is on the link of the host's own address, where nodes are"
         return None
 
 

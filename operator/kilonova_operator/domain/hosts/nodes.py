@@ -1,8 +1,10 @@
 """What is kept of a Node and of a Pod: the few numbers that hosts depend on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
+from ipaddress import IPv4Network
 from typing import Any
 
 from kilonova_api.names import CELL_LABEL, HYPERVISOR_LABEL, ZONE_LABEL
@@ -25,6 +27,8 @@ class NodeSummary:
     kept_cpu_millis: int
     """Capacity minus allocatable: what the kubelet gives to nobody."""
     kept_memory_mib: int
+    ranges: tuple[IPv4Network, ...] = ()
+    """Its own addresses and those of its Pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def build_node_summary(obj: Mapping[str, Any]) -> NodeSummary:
         cordoned=bool(obj.get("spec", {}).get("unschedulable", False)),
         kept_cpu_millis=_millis(_kept("cpu", capacity, allocatable)),
         kept_memory_mib=_mib(_kept("memory", capacity, allocatable)),
+        ranges=tuple(_list_ranges(obj.get("spec", {}), status)),
     )
 
 
@@ -61,6 +66,22 @@ def build_pod_summary(obj: Mapping[str, Any]) -> PodSummary:
         cpu_millis=_millis(_pod_request(spec, "cpu")),
         memory_mib=_mib(_pod_request(spec, "memory")),
     )
+
+
+def _list_ranges(
+    spec: Mapping[str, Any], status: Mapping[str, Any]
+) -> Iterator[IPv4Network]:
+    texts = [
+        *(
+            address["address"]
+            for address in status.get("addresses", ())
+            if address["type"] == "InternalIP"
+        ),
+        *(spec.get("podCIDRs") or filter(None, (spec.get("podCIDR"),))),
+    ]
+    for text in texts:
+        with suppress(ValueError):  # IPv6
+            yield IPv4Network(text, strict=False)
 
 
 def _kept(

@@ -1,6 +1,7 @@
 """Controllers of Networks and ClusterNetworks."""
 
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
 
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_api.network import ClusterNetwork, Network
@@ -14,6 +15,7 @@ from kilonova_operator.domain.networks.requests import (
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import Controller
+from kilonova_operator.services.networks.node_ranges import NodeRanges
 from kilonova_operator.services.networks.reconciler import N, NetworkReconciler
 from kilonova_operator.services.networks.refused import RefusedNetworks
 from kilonova_operator.services.networks.sweep import NetworkSweep
@@ -28,13 +30,15 @@ _KINDS = {
 
 def build_network_controllers(context: ProcessContext) -> Sequence[Controller]:
     """Build one controller a kind, and the sweep of what neither sees."""
-    policy = build_range_policy(context.settings)
+    nodes = NodeRanges(lambda: context.informers.nodes.items().values())
     refused = RefusedNetworks(context.feeds.publish)
     tenants = _build(
         context,
         refused,
         Network,
-        build_request=lambda network: build_network_request(network, policy),
+        build_request=lambda network: build_network_request(
+            network, build_range_policy(context.settings, nodes.find())
+        ),
     )
     hosts = _build(
         context, refused, ClusterNetwork, build_request=build_cluster_network_request
@@ -54,12 +58,14 @@ def build_network_controllers(context: ProcessContext) -> Sequence[Controller]:
     )
 
 
-def build_range_policy(settings: Settings) -> RangePolicy:
-    """Return where tenants' ranges come from."""
+def build_range_policy(
+    settings: Settings, nodes: tuple[IPv4Network, ...]
+) -> RangePolicy:
+    """Return where tenants' ranges come from; never from what Nodes use."""
     return RangePolicy(
         pool=settings.network_pool,
         pool_prefix=settings.network_pool_prefix,
-        forbidden=settings.forbidden_ranges,
+        forbidden=(*settings.forbidden_ranges, *nodes),
     )
 
 

@@ -112,3 +112,36 @@ def test_a_request_of_the_pod_as_a_whole_replaces_its_containers() -> None:
 def test_a_pod_without_requests_or_node_counts_nothing() -> None:
     summary = build_pod_summary({"spec": {"containers": [{"name": "c"}]}})
     assert (summary.node, summary.cpu_millis, summary.memory_mib) == ("", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "ranges"),
+    [
+        pytest.param({}, ["192.0.2.7/32"], id="no Pod range"),
+        pytest.param(
+            {"podCIDR": "10.1.4.0/24"}, ["192.0.2.7/32", "10.1.4.0/24"], id="one"
+        ),
+        pytest.param(
+            {"podCIDR": "10.1.4.0/24", "podCIDRs": ["10.1.4.0/24", "fd00::/64"]},
+            ["192.0.2.7/32", "10.1.4.0/24"],
+            id="dual stack",
+        ),
+    ],
+)
+def test_a_nodes_addresses_and_its_pods_are_known(
+    spec: dict[str, Any], ranges: list[str]
+) -> None:
+    addresses = [
+        {"type": "Hostname", "address": "hv1"},
+        {"type": "InternalIP", "address": "192.0.2.7"},
+        {"type": "InternalIP", "address": "fd00::7"},
+        {"type": "ExternalIP", "address": "198.51.100.7"},
+    ]
+    summary = build_node_summary(
+        {
+            "metadata": {"name": "hv1", "uid": "u"},
+            "spec": spec,
+            "status": {"addresses": addresses},
+        }
+    )
+    assert [str(range_) for range_ in summary.ranges] == ranges
