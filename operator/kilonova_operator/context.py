@@ -10,6 +10,7 @@ from kilonova_operator.services.control.feeds import Feeds
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.informers import Informers
 from kilonova_operator.services.leadership import Leadership
+from kilonova_operator.services.servers.lost_servers import LostNotes
 from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.services.stores import ApiStore, CellStore, EpochStore
 from kilonova_operator.settings import API_DATABASE, Settings
@@ -43,5 +44,6 @@ class ProcessContext:
     waiting: Waiting
     leadership: Leadership
     freeze: Freeze
+    lost: LostNotes
     cluster_uid: str
     """uid of the namespace kube-system."""

@@ -41,6 +41,8 @@ from kilonova_operator.services.informers import (
     build_server_summary,
 )
 from kilonova_operator.services.servers.cell_wiring import build_cell_controllers
+from kilonova_operator.services.servers.lost_servers import LostNotes, LostServers
+from kilonova_operator.services.servers.shared_wiring import build_lost_servers
 from kilonova_operator.services.servers.super_wiring import build_super_controllers
 from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.settings import Settings
@@ -89,6 +91,7 @@ class Operator:
     queue: dict[tuple[int, Key], None] = field(default_factory=dict)
     timers: dict[tuple[int, Key], float] = field(default_factory=dict)
     alive: bool = True
+    lost_servers: LostServers = field(init=False)
 
     def start(self) -> None:
         lab, feeds = self.lab, Feeds()
@@ -109,8 +112,10 @@ class Operator:
             waiting=waiting,
             leadership=cast("Any", Leads(self.number)),
             freeze=lab.freeze,
+            lost=lab.lost,
             cluster_uid="c1",
         )
+        self.lost_servers = build_lost_servers(context)
         self.controllers = [
             *build_super_controllers(context),
             *build_cell_controllers(context, CELL),
@@ -196,6 +201,7 @@ class ServerLab:
         self.api = MemoryApiStore(self.clock)
         self.cell = MemoryCellStore(self.clock)
         self.freeze = Freeze()
+        self.lost = LostNotes()
         self.settings = Settings()
         self.tap = Tap()
         self.errors: list[str] = []

@@ -1,8 +1,19 @@
 """What is said of a cell."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from kilonova_operator.domain.conditions import Judgement, ready, stalled, unknown
+from kilonova_api.meta import Condition
+from kilonova_operator.domain.conditions import (
+    Judgement,
+    build_condition,
+    build_conditions,
+    ready,
+    stalled,
+    unknown,
+)
+from kilonova_operator.domain.servers.lost import SERVERS_LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +27,8 @@ class CellFacts:
     frozen: tuple[str, str] | None = None
     """Reason and message of the freeze that holds it."""
     silent_hosts: bool = False
+    lost_servers: str = ""
+    """What is said of rows that nothing speaks of any more."""
 
 
 def judge_cell(facts: CellFacts) -> Judgement:
@@ -39,3 +52,23 @@ def judge_cell(facts: CellFacts) -> Judgement:
             "the network between hosts and API server.",
         )
     return ready("Serving")
+
+
+def build_cell_conditions(
+    facts: CellFacts, *, current: Iterable[Condition], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """Return the cell's conditions: Ready, and ServersLost while it has any."""
+    before = tuple(current)
+    conditions = build_conditions(
+        judge_cell(facts), current=before, generation=generation, now=now
+    )
+    if not facts.lost_servers:
+        return conditions
+    lost = build_condition(
+        SERVERS_LOST,
+        Judgement("True", SERVERS_LOST, facts.lost_servers),
+        current=next((c for c in before if c.type == SERVERS_LOST), None),
+        generation=generation,
+        now=now,
+    )
+    return (*conditions, lost)

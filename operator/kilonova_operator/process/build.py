@@ -16,6 +16,7 @@ from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.hosts.heartbeats import HeartbeatMonitor
 from kilonova_operator.services.informers import build_informers
 from kilonova_operator.services.leadership import Leadership
+from kilonova_operator.services.servers.lost_servers import LostNotes
 from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.settings import Settings
 
@@ -39,6 +40,7 @@ def build_context(
         waiting=Waiting(lambda key: feeds.publish(FeedKind.SERVERS, key)),
         leadership=build_leadership(settings, parts, stores, informers.instances),
         freeze=Freeze(),
+        lost=LostNotes(),
         cluster_uid=cluster_uid,
     )
 

@@ -26,6 +26,7 @@ from kilonova_operator.services.crds import CrdCheck
 from kilonova_operator.services.guards import GUARD_KEY, NamespaceGuard
 from kilonova_operator.services.hosts.wiring import HostServices, build_host_services
 from kilonova_operator.services.networks.wiring import build_network_controllers
+from kilonova_operator.services.servers.shared_wiring import build_lost_servers
 from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_sweep import StoreSweep
 from kilonova_operator.services.store_watch import StoreWatch
@@ -103,6 +104,7 @@ class SuperRole:
             term=lambda: context.leadership.term(API_DATABASE),
             informers=context.informers,
             freeze=context.freeze,
+            lost=context.lost,
             braked_cells=lambda: self.hosts.heartbeats.braked_cells,
             statuses=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
             pacer=CountPacer(context.clock, context.settings.count_interval_seconds),
@@ -133,6 +135,7 @@ class SuperRole:
                 note_problem=self.health.note,
             ),
             reload_hosts=self._reload_hosts,
+            mark_lost=build_lost_servers(context).mark,
             on_lifted=self._look_at_everything,
             note_problem=self.health.note,
             clock=context.clock,

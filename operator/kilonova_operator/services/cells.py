@@ -13,14 +13,14 @@ from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import AlreadyExists
 from kilonova_api.kube.resources import Key
 from kilonova_operator.context import Stores
-from kilonova_operator.domain.cells import CellFacts, judge_cell
-from kilonova_operator.domain.conditions import build_conditions
+from kilonova_operator.domain.cells import CellFacts, build_cell_conditions
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.placement import CellMapping
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.informers import BY_CELL, Informers
+from kilonova_operator.services.servers.lost_servers import LostNotes
 from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
@@ -44,6 +44,7 @@ class CellReconciler:
     term: Callable[[], Term]
     informers: Informers
     freeze: Freeze
+    lost: LostNotes
     braked_cells: Callable[[], Collection[str]]
     statuses: StatusWriter
     pacer: CountPacer
@@ -72,6 +73,7 @@ class CellReconciler:
             database_problem=problem,
             frozen=self._find_frozen(name),
             silent_hosts=name in self.braked_cells(),
+            lost_servers=self.lost.find(name),
         )
         again = await self._write(cell, facts, mapping, database_id)
         return DATABASE_RETRY if problem else again
@@ -137,8 +139,8 @@ class CellReconciler:
         generation = cell.metadata.generation
         status = CellStatus(
             observed_generation=generation,
-            conditions=build_conditions(
-                judge_cell(facts),
+            conditions=build_cell_conditions(
+                facts,
                 current=shown.conditions,
                 generation=generation,
                 now=self.clock.utcnow(),

@@ -9,17 +9,14 @@ Cell names them, and its annotation lets the rest go on without them.
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
-from kilonova_api.cell import Cell
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
-from kilonova_api.kube.errors import KubeError
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import GROUP
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
-from kilonova_operator.services.servers.brake import parse_time
+from kilonova_operator.services.persons_word import find_word
 from kilonova_operator.services.servers.hosts import HostIndex
 from kilonova_operator.services.store_freeze import Freeze
 
@@ -29,7 +26,6 @@ GO_ON_ANNOTATION = f"{GROUP}/go-on-without-silent-hosts"
 """On a Cell: the time of a person's word; it holds for an hour."""
 PROBLEM_TOPIC = "hosts waited for"
 
-_WORD_HOLDS = timedelta(hours=1)
 _MOST_NAMED = 10
 
 
@@ -63,16 +59,10 @@ class SilentHosts:
         return {cell: tuple(hosts) for cell, hosts in by_cell.items()}
 
     async def _is_given_up(self, cell: str, hosts: tuple[str, ...]) -> bool:
-        try:
-            found = await self.kube.find(Cell.resource(), None, cell)
-        except KubeError as error:
-            logger.info("cell %s cannot be read now: %s", cell, error)
-            return False
-        annotations = (found or {}).get("metadata", {}).get("annotations") or {}
-        given_at = parse_time(annotations.get(GO_ON_ANNOTATION, ""))
+        given_at = await find_word(
+            self.kube, cell, GO_ON_ANNOTATION, now=self.clock.utcnow()
+        )
         if given_at is None:
-            return False
-        if abs(self.clock.utcnow() - given_at) > _WORD_HOLDS:
             return False
         logger.warning(
             "cell %s goes on without its silent hosts, by the word of %s: %s",

@@ -34,7 +34,7 @@ from kilonova_operator.services.control.reconciler import FATAL
 from kilonova_operator.services.informers import Informers
 from kilonova_operator.services.networks.witnessed_ranges import WitnessedRanges
 from kilonova_operator.services.silent_hosts import SilentHosts
-from kilonova_operator.services.store_freeze import Freeze, Frozen
+from kilonova_operator.services.store_freeze import WENT_BACK, Freeze, Frozen
 from kilonova_operator.services.stores import ApiStore, EpochStore
 from kilonova_operator.settings import API_DATABASE
 
@@ -58,6 +58,7 @@ class StoreSweep:
     freeze: Freeze
     silent_hosts: SilentHosts
     reload_hosts: Callable[[], Awaitable[None]]
+    mark_lost: Callable[[], Awaitable[None]]
     on_lifted: Callable[[], Awaitable[None]]
     note_problem: Callable[[str, str | None], None]
     clock: Clock
@@ -93,6 +94,8 @@ class StoreSweep:
         await self._wait_for_hosts(began_at)
         # Again: what was ordered before the freeze may have come in meanwhile.
         await self._restore_claims()
+        if any(_has_older_rows(frozen) for frozen in self.freeze.all):
+            await self.mark_lost()
         await self.reload_hosts()
         for frozen in self.freeze.all:
             await self._lift(frozen)
@@ -137,6 +140,10 @@ class StoreSweep:
             "database %s goes on: all Instances and hosts were looked at",
             frozen.database,
         )
+
+
+def _has_older_rows(frozen: Frozen) -> bool:
+    return frozen.database == API_DATABASE and frozen.reason != WENT_BACK
 
 
 def build_witness(instance: Instance) -> WitnessedClaim:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfile
 
@@ -10,10 +11,14 @@ import pytest
 from kilonova_api.cell import Cell
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import LEASE
+from kilonova_api.meta import Condition
 from kilonova_operator.domain.epoch import NotedTick
 from kilonova_operator.domain.placement import HeldClaim
 from kilonova_operator.domain.refusals import DatabaseWentBack, PlacementFrozen
+from kilonova_operator.domain.servers.lost import END_LOST_ANNOTATION, SERVERS_LOST
 from kilonova_operator.services.leadership import tick_annotation
+from kilonova_operator.settings import API_DATABASE
+from support.databases import made_claim, made_inventories
 from support.instances import make_instance
 from support.made_up_hosts import find_host, make_node
 from support.operator_run import OperatorLab, RunningOperator, until
@@ -96,9 +101,22 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     assert not third.task.done()
 
 
-async def said_of_cell1(lab: OperatorLab) -> str:
+def put_back(path: Path) -> None:
+    """Do to a database what a backup of this very term does.
+
+    Its number and nonce fit, only the tick is older.
+    """
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE epoch SET tick = tick - 1")
+
+
+async def find_condition(lab: OperatorLab, type_: str) -> Condition | None:
     found = await lab.kube.get(Cell.resource(), None, "cell1")
-    ready = Cell.model_validate(found).status.condition("Ready")
+    return Cell.model_validate(found).status.condition(type_)
+
+
+async def said_of_cell1(lab: OperatorLab) -> str:
+    ready = await find_condition(lab, "Ready")
     return ready.reason if ready else ""
 
 
@@ -110,9 +128,7 @@ async def test_a_database_restored_under_its_leader_ends_it_and_is_swept(
     await register(own_lab, "hv1")
     instance = make_instance(host="hv1")  # its claim is not in the backup
     await own_lab.kube.create(Instance.resource(), instance)
-    # A backup of this very term: its number and nonce fit, only the tick is older.
-    with closing(sqlite3.connect(tmp_path / "api.sqlite")) as database, database:
-        database.execute("UPDATE epoch SET tick = tick - 1")
+    put_back(tmp_path / "api.sqlite")
     await make_node(own_lab.kube, "hv2")  # the next that wants a row
     await until(leader.task.done, "the leader has ended")
     assert isinstance(leader.task.exception(), DatabaseWentBack)
@@ -140,3 +156,48 @@ async def test_a_database_restored_under_its_leader_ends_it_and_is_swept(
         return await said_of_cell1(own_lab) == "Serving"
 
     await until(serving, "the Cell serves again")
+
+
+async def test_servers_that_only_an_older_database_knows_wait_for_a_person(
+    own_lab: OperatorLab, tmp_path: Path
+) -> None:
+    own_lab.with_servers = True
+    leader = await own_lab.lead(store_check_seconds=1, lease_seconds=30)
+    leader.may_fail = True
+    await register(own_lab, "hv1")
+    context = leader.process._context
+    assert context is not None
+    term = context.leadership.term(API_DATABASE)
+    store = context.stores.api
+    await store.set_inventory(term, "hv1", made_inventories())
+    claim = await store.claim(term, made_claim(1))
+    put_back(tmp_path / "api.sqlite")
+    await until(leader.task.done, "the leader has ended")
+
+    after = await own_lab.lead(
+        "operator-1", sweep_settle_seconds=3, host_down_seconds=5
+    )
+
+    async def named() -> bool:
+        found = await find_condition(own_lab, SERVERS_LOST)
+        return found is not None and str(claim.server) in found.message
+
+    await until(named, "the Cell names it", timeout_seconds=60)
+    (kept,) = await held(after, claim.server.uid)
+    assert kept.host == "hv1"
+    given = {END_LOST_ANNOTATION: datetime.now(UTC).isoformat()}
+    patch = (
+        {"op": "test", "path": "/metadata/name", "value": "cell1"},
+        {"op": "add", "path": "/metadata/annotations", "value": given},
+    )
+    await own_lab.kube.json_patch(Cell.resource(), None, "cell1", patch)
+
+    async def ended() -> bool:
+        return not await held(after, claim.server.uid)
+
+    await until(ended, "what it held is free")
+
+    async def quiet() -> bool:
+        return await find_condition(own_lab, SERVERS_LOST) is None
+
+    await until(quiet, "the Cell names nobody any more")

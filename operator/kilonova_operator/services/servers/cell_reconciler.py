@@ -147,8 +147,15 @@ class CellReconciler:
         try:
             current = await self.link.ensure(facts, mapping)
         except OrderImpossible as impossible:
-            if server is not None:
-                await self.status.show_problem(server, impossible.problem)
+            if server is None:  # the sweep of rows asks again
+                logger.warning(
+                    "guest %s of Server %s: %s",
+                    mapping.instance_uuid,
+                    mapping.server,
+                    impossible,
+                )
+                return None
+            await self.status.show_problem(server, impossible.problem)
             return _ASK_AGAIN
         if server is None:
             return None

@@ -17,6 +17,7 @@ from kilonova_operator.domain.servers.actions import (
 )
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.instance_spec import Order, build_order, sha256_of
+from kilonova_operator.domain.servers.lost import SERVER_LOST, is_marked_lost
 from kilonova_operator.domain.servers.order_update import (
     build_confirmation,
     build_repeat,
@@ -89,6 +90,8 @@ class Link:
     async def _create(self, facts: GuestFacts, mapping: InstanceMapping) -> Instance:
         booking = await self.store.find_instance(mapping.instance_uuid)
         booked = find_booked_spec(booking, mapping)
+        if facts.server is None:
+            await self._check_not_lost(mapping)
         if booked is not None:
             return await self._repeat(facts, mapping, booked)
         if facts.server is None:
@@ -105,6 +108,13 @@ class Link:
         if order.user_data is not None:
             await self.orders.write_user_data(instance, order.user_data)
         return instance
+
+    async def _check_not_lost(self, mapping: InstanceMapping) -> None:
+        """Refuse to order what a restored row alone knows: it may be deleted."""
+        if is_marked_lost(await self.api.list_decisions(mapping.server.uid)):
+            raise OrderImpossible(
+                Problem(SERVER_LOST, "only a restored row knows the Server")
+            )
 
     async def _repeat(
         self, facts: GuestFacts, mapping: InstanceMapping, booked: InstanceSpec

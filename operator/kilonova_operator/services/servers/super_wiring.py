@@ -22,6 +22,7 @@ from kilonova_operator.services.servers.placement_status import PlacementStatus
 from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.servers.shared_wiring import (
     build_duty,
+    build_lost_servers,
     build_patience,
     build_view,
     read_server_uids,
@@ -44,6 +45,7 @@ def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
         api=context.stores.api,
         feeds=context.feeds,
         server_uids=read_server_uids(context),
+        lost=build_lost_servers(context),
     )
     servers = (Feed(FeedKind.SERVERS),)
     return (

@@ -15,6 +15,7 @@ from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.held_deletions import HeldDeletions
+from kilonova_operator.services.servers.lost_servers import LostServers
 from kilonova_operator.services.stores import ApiStore, CellStore
 
 SWEEP_SECONDS = 600.0
@@ -27,16 +28,21 @@ class SuperSweep:
     api: ApiStore
     feeds: Feeds
     server_uids: Callable[[], frozenset[str]]
+    lost: LostServers
 
     async def reconcile(self, cell: Key) -> RetryAfter | None:
         """Look at every row of one cell."""
         living = self.server_uids()
+        lost: list[InstanceMapping] = []
         after = ""
         while rows := await self.api.list_mappings(cell=cell.name, after=after):
             after = rows[-1].server.uid
             for row in rows:
                 if row.queued_for_delete or row.server.uid not in living:
                     self._wake(row)
+                    if await self.lost.is_lost(row):
+                        lost.append(row)
+        await self.lost.tell(cell.name, lost)
         return RetryAfter(SWEEP_SECONDS)
 
     def _wake(self, row: InstanceMapping) -> None:

@@ -128,6 +128,7 @@ async def test_the_sweep_ends_on_a_persons_word_though_hosts_stay_silent() -> No
         freeze=scene.freeze,
         silent_hosts=scene.silent,
         reload_hosts=nothing,
+        mark_lost=nothing,
         on_lifted=nothing,
         note_problem=scene.problems.__setitem__,
         clock=scene.clock,

@@ -97,6 +97,7 @@ class Swept:
             freeze=self.freeze,
             silent_hosts=silent_hosts,
             reload_hosts=self._call("reload"),
+            mark_lost=self._call("mark_lost"),
             on_lifted=self._call("on_lifted"),
             note_problem=self.problems.__setitem__,
             clock=self.clock,
@@ -121,7 +122,9 @@ class Swept:
         pytest.param(HostInOtherCell("hv1", "cell1", "cell2"), id="a refusal"),
     ],
 )
-@pytest.mark.parametrize("call", ["reload", "find_awaited", "unfreeze", "on_lifted"])
+@pytest.mark.parametrize(
+    "call", ["reload", "find_awaited", "mark_lost", "unfreeze", "on_lifted"]
+)
 async def test_a_sweep_lives_through_calls_that_fail(
     call: str, error: Exception
 ) -> None:
@@ -153,3 +156,20 @@ async def test_a_store_that_goes_back_during_a_sweep_ends_the_process(
     with pytest.raises(type(error)):
         await scene.sweep.run()
     assert scene.freeze.frozen
+
+
+@pytest.mark.parametrize(
+    ("frozen", "marks"),
+    [
+        pytest.param(Frozen("api", "DatabaseWentBack", "m"), True, id="older rows"),
+        pytest.param(Frozen("api", "DatabaseReplaced", "m"), True, id="other rows"),
+        pytest.param(Frozen("api", "StoreWentBack", "m"), False, id="older objects"),
+    ],
+)
+async def test_rows_are_doubted_only_where_the_database_is_older(
+    frozen: Frozen, *, marks: bool
+) -> None:
+    scene = Swept()
+    scene.freeze.note(frozen)
+    await scene.sweep.run()
+    assert ("mark_lost" in scene.done) is marks
