@@ -1,5 +1,6 @@
 """Guests with a real system: addresses, user data, power button, anti-spoofing."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,6 +98,17 @@ async def test_a_guest_reaches_dns_and_ping_of_its_host_and_no_other_port(
     assert "port-passes" not in console
     # It was there to be reached: by an address that is not the network's.
     assert "elsewhere-passes" in console
+
+
+@pytest.mark.parametrize("port_security", [True, False])
+async def test_a_guests_answers_reach_its_own_host(
+    lab: AgentLab, *, port_security: bool
+) -> None:
+    guest = await boot(lab, None, portSecurity=port_security)
+    await until_console(lab, guest, READY_LINE)
+
+    ask = ("curl", "-sS", "-m", "5", "http://10.20.0.5/cgi-bin/info")
+    assert "web-0" in await asyncio.to_thread(lab.host.run, *ask)
 
 
 async def test_without_a_config_drive_dhcp_gives_the_address(lab: AgentLab) -> None:

@@ -4,8 +4,13 @@ Port security: a guest sends only from its own MAC and address. DHCP requests
 pass, DHCP answers do not; anything but IPv4 and ARP is dropped.
 
 Host ports: a NAT network's gateway is the host itself, with all that listens on
-every address there. It answers a guest's DHCP, DNS and ICMP, and nothing else,
-whether the NIC has port security or not.
+every address there. It answers a guest's DHCP, DNS and ICMP, and nothing else
+below port 32768, whether the NIC has port security or not. From there on, where
+Linux takes the ports of outgoing connections from (ip_local_port_range), all
+passes: there arrive a guest's answers to its host, and the filters know no
+connections (nwfilter's that do need br_netfilter). What listens up there is open
+to guests, and a host that takes its ports from further down cannot connect to
+its own guests from those.
 
 The definitions are ours alone, since a host may lack libvirt's examples. Each
 NIC that refers to one gives it MAC, IP and GATEWAY as parameters. All rules
@@ -58,14 +63,15 @@ PORT_SECURITY: Final = f"""
 
 
 # It only drops, so that it stands before the rules of port security and takes
-# none of their work: what it lets through they still judge. DNS is 53, DHCP 67.
+# none of their work: what it lets through they still judge. DNS is 53, DHCP 67;
+# NodePorts end right below the host's ephemeral ports.
 HOST_PORTS: Final = f"""
 <filter name="{HOST_PORTS_FILTER}" chain="root">
   <rule action="drop" direction="out" priority="-799">
     <ip dstipaddr="$GATEWAY" protocol="tcp" dstportstart="0" dstportend="52"/>
   </rule>
   <rule action="drop" direction="out" priority="-798">
-    <ip dstipaddr="$GATEWAY" protocol="tcp" dstportstart="54" dstportend="65535"/>
+    <ip dstipaddr="$GATEWAY" protocol="tcp" dstportstart="54" dstportend="32767"/>
   </rule>
   <rule action="drop" direction="out" priority="-797">
     <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="0" dstportend="52"/>
@@ -74,7 +80,7 @@ HOST_PORTS: Final = f"""
     <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="54" dstportend="66"/>
   </rule>
   <rule action="drop" direction="out" priority="-795">
-    <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="68" dstportend="65535"/>
+    <ip dstipaddr="$GATEWAY" protocol="udp" dstportstart="68" dstportend="32767"/>
   </rule>
 </filter>
 """
