@@ -8,9 +8,10 @@ Everything else happens in namespaces of the lab. Here is all of the rest:
   with the lab's namespace;
 - one unreachable route, so that packets for a lab that is gone leave by no
   other route; marked by a protocol number of its own;
-- cgroups and a state folder.
+- cgroups and a state folder;
+- two modules of the kernel, and settings that kubelet makes (`kernel`).
 
-A lab that was killed leaves the last two lines; the next start and ``down``
+A lab that was killed leaves the last three lines; the next start and ``down``
 remove them. It is a program of its own so that a user runs only this by sudo.
 """
 
@@ -32,10 +33,10 @@ from typing import IO
 from kilonova_lab.cgroups import LabCgroups, get_hierarchies
 from kilonova_lab.errors import AlreadyRunning, LabError
 from kilonova_lab.folders import STATE_ROOT
+from kilonova_lab.kernel import Kernel
 from kilonova_lab.supervised import SupervisorClient
 from kilonova_lab.uplink import make_link, release_slot, remove_link, take_slot
 
-_MODULES = ("overlay", "br_netfilter")
 _LOCK_SECONDS = 20.0
 _SUPERVISOR_SECONDS = 15.0
 
@@ -68,7 +69,7 @@ def start(lab_id: str, *, owner: int, with_lifeline: bool) -> int:
     STATE_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     with _take_lab_lock(lab_id) as lock:
         remove_remains(lab_id)
-        _load_modules()
+        Kernel(STATE_ROOT).enter(lab_id)
         folder = get_state_folder(lab_id)
         folder.mkdir(mode=0o755)
         slot = take_slot(folder)
@@ -87,6 +88,7 @@ def stop(lab_id: str) -> None:
     LabCgroups(lab_id, get_hierarchies()).kill_all()
     with _take_lab_lock(lab_id, wait_seconds=_LOCK_SECONDS):
         remove_remains(lab_id)
+        Kernel(STATE_ROOT).leave(lab_id)
         (STATE_ROOT / f"{lab_id}.lock").unlink(missing_ok=True)
 
 
@@ -159,16 +161,6 @@ def _start_root_process(
 def _enter(cgroups: tuple[str, ...]) -> None:
     for group in cgroups:
         Path(group, "cgroup.procs").write_text("0")
-
-
-def _load_modules() -> None:
-    """Load what a namespace cannot; a kernel with all of it built in has no modprobe.
-
-    Without br_netfilter a pod gets no answer from a Service on its own node.
-    """
-    if modprobe := shutil.which("modprobe"):
-        command = [modprobe, "--quiet", "--all", *_MODULES]
-        subprocess.run(command, capture_output=True, check=False, timeout=30)
 
 
 def _remove_tree(folder: Path) -> None:

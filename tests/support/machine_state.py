@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from kilonova_lab.kernel import MODULES, Kernel
+
 MachineState = Mapping[str, frozenset[str]]
 
 _COMMANDS: Mapping[str, list[str]] = {
@@ -23,6 +25,8 @@ _COMMANDS: Mapping[str, list[str]] = {
 }
 _KEPT = {
     "/var/lib/kilonova-lab/.slots.lock",
+    "/var/lib/kilonova-lab/.kernel.lock",
+    "/var/lib/kilonova-lab/.kernel.json",  # while a lab runs beside, as the session's
     "/var/lib/kilonova-lab/stores",  # unpacked images, for the next start
 }
 _COUNTERS = re.compile(r"\[\d+:\d+\]|^#.*")
@@ -43,6 +47,9 @@ def read_machine_state() -> MachineState:
     )
     folders = {str(folder) for folder in _list("/var/lib/kilonova-lab")}
     state["lab folders"] = frozenset(folders - _KEPT)
+    kernel = Kernel(Path("/var/lib/kilonova-lab"))
+    state["modules"] = kernel.read_modules() & {*MODULES}
+    state["settings"] = frozenset(map("=".join, kernel.read_settings().items()))
     return state
 
 
