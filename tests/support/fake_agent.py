@@ -142,6 +142,7 @@ class FakeAgent:
             status["powerState"] = "Running" if domain.running else "Shutdown"
         if fault is not None:
             status["fault"] = fault.wire()
+            status.setdefault("powerState", "Shutdown")
         shown = instance.status.model_dump(
             mode="json", by_alias=True, exclude_none=True
         )

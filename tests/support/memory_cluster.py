@@ -142,6 +142,8 @@ class MemoryCluster:
             raise NotFound(call) if subresource else Conflict(call)
         if found["metadata"]["uid"] != uid:
             raise Conflict(call)
+        if resource_version not in (None, found["metadata"]["resourceVersion"]):
+            raise Conflict(call)
         return self._apply(resource, key, body, manager=field_manager)
 
     async def json_patch(

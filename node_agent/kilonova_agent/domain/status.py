@@ -1,13 +1,13 @@
 """From what was decided and found to ``Instance.status``. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from kilonova_agent.domain.faults import GuestFault
 from kilonova_agent.domain.orders import OrderRecord
-from kilonova_agent.drivers.base import GuestPower
+from kilonova_agent.drivers.base import Guest, GuestPower
 from kilonova_api.instance import Instance, InstanceStatus
 from kilonova_api.meta import Condition
 from kilonova_api.server_status import Fault, ServerState
@@ -41,7 +41,10 @@ def report_building(task: str, reason: str = "Building", message: str = "") -> R
 
 
 def report_fault(fault: GuestFault, *, state: ServerState = "ERROR") -> Report:
-    """Report a failure that a person, or another host, has to cure."""
+    """Report a failure that a person, or another host, has to cure.
+
+    How the guest is after it has to be looked for: see ``with_power``.
+    """
     return Report(
         state,
         Judgement("False", fault.reason, fault.message, "Stalled"),
@@ -49,6 +52,22 @@ def report_fault(fault: GuestFault, *, state: ServerState = "ERROR") -> Report:
             reason=fault.reason, message=fault.message, retryable=fault.retryable
         ),
     )
+
+
+def with_power(report: Report, guest: Guest | None) -> Report:
+    """Add how the guest was found after a failure.
+
+    Said of a guest that is off, or not there, this is the proof that another host
+    may be given the build: the guest's addresses are the same there.
+    """
+    return replace(report, power=guest.power if guest else GuestPower.SHUTDOWN)
+
+
+def may_go_elsewhere(status: InstanceStatus) -> bool:
+    """Tell whether the status gives the build away: it failed, and nothing runs."""
+    fault = status.fault
+    given = fault is not None and fault.retryable and status.built_at is None
+    return given and status.power_state is not None
 
 
 def report_hold(

@@ -1,4 +1,4 @@
-"""What is said of a build that is not over yet, and from when on."""
+"""What is said of a build that is not over yet, and when it is tried again."""
 
 import asyncio
 import contextlib
@@ -32,6 +32,7 @@ class BuildReports:
         self._clock = clock
         self._after_seconds = after_seconds
         self._began_at: dict[str, float] = {}
+        self._failed: dict[str, tuple[str, int, float]] = {}
 
     def begin(self, uuid: str) -> None:
         """Note that the guest is worked on, unless that is known."""
@@ -40,6 +41,28 @@ class BuildReports:
     def end(self, uuid: str) -> None:
         """Hear that there is nothing to be waited for any more."""
         self._began_at.pop(uuid, None)
+
+    def forget(self, uuid: str) -> None:
+        """Hear that the guest's Instance is gone."""
+        self.end(uuid)
+        self._failed.pop(uuid, None)
+
+    def note_fault(self, wanted: Instance, *, pause_seconds: float) -> None:
+        """Note that this order could not be carried out."""
+        meta, ends_at = wanted.metadata, self._clock.boottime() + pause_seconds
+        self._failed[meta.name] = (meta.uid, meta.generation, ends_at)
+
+    def pause_left(self, wanted: Instance) -> float:
+        """Tell how long an order that failed is not to be tried again.
+
+        The hypervisor tells of a failed start like of any other change: without
+        a pause each attempt would lead to the next one.
+        """
+        meta = wanted.metadata
+        uid, generation, ends_at = self._failed.get(meta.name, ("", 0, 0.0))
+        if (uid, generation) != (meta.uid, meta.generation):
+            return 0.0
+        return max(0.0, ends_at - self._clock.boottime())
 
     def seconds_left(self, uuid: str) -> float:
         """Tell for how long nothing is said of the build yet; 0 or less: say it."""

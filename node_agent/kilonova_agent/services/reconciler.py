@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from kilonova_agent.domain.decision import (
+    BringUp,
+    Build,
     Decision,
     Destroy,
     Hold,
@@ -21,7 +23,12 @@ from kilonova_agent.domain.faults import GuestFault, SecretNotFound
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.domain.outcome import Outcome
 from kilonova_agent.domain.standing import Standing
-from kilonova_agent.domain.status import report_building, report_fault, report_hold
+from kilonova_agent.domain.status import (
+    report_building,
+    report_fault,
+    report_hold,
+    with_power,
+)
 from kilonova_agent.drivers.base import ComputeDriver, GuestIsNewer
 from kilonova_agent.services.build_reports import BuildReports
 from kilonova_agent.services.destroyer import Destroyer
@@ -36,6 +43,7 @@ log = logging.getLogger(__name__)
 
 # A fault is looked at again; most are cured by something that gives no event.
 FAULT_RETRY_SECONDS = 60.0
+_NEWS_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +105,32 @@ class Reconciler:
             await self._hold(seen, decision)
         elif isinstance(decision, Destroy):
             await self._destroy(seen, decision)
-        elif is_first_start(seen, decision) and not await self._around.is_current(
-            wanted
-        ):
+        elif isinstance(decision, Build | BringUp) and self._pauses(wanted):
+            return  # it just failed
+        elif is_first_start(seen, decision) and not await self._is_still_ours(wanted):
             log.info("%s: its order has changed; the news are waited for", wanted.key)
         else:
             await self._live(seen, decision)
 
+    def _pauses(self, wanted: Instance) -> bool:
+        left = self._builds.pause_left(wanted)
+        if left > 0:
+            self._around.look_again(wanted.metadata.name, left)
+        return left > 0
+
+    async def _is_still_ours(self, wanted: Instance) -> bool:
+        """Tell whether the build was not given to another host meanwhile."""
+        if not await self._around.is_current(wanted):
+            return False
+        if await self._statuses.take_back(wanted):
+            return True
+        # The change may have been nothing that wakes us.
+        self._around.look_again(wanted.metadata.name, _NEWS_SECONDS)
+        return False
+
     def forget(self, uuid: str) -> None:
         """Hear that the Instance is gone; the guest, if there is one, goes on."""
-        self._builds.end(uuid)
+        self._builds.forget(uuid)
         self._ended.pop(uuid, None)
         self._life.forget(uuid)
         self._statuses.forget(uuid)
@@ -176,6 +200,7 @@ class Reconciler:
             return self._builds.build_secret_outcome(wanted, fault, record)
         except GuestFault as fault:
             log.warning("%s: %s: %s", wanted.key, fault.reason, fault.message)
+            self._builds.note_fault(wanted, pause_seconds=FAULT_RETRY_SECONDS)
             known = self._orders.find(wanted.metadata.name)
             return Outcome(report_fault(fault), known, FAULT_RETRY_SECONDS)
 
@@ -190,4 +215,8 @@ class Reconciler:
                 return
         else:
             self._builds.end(uuid)
-        await self._statuses.write(wanted, outcome.report, outcome.record)
+        report = outcome.report
+        if report.fault is not None:
+            # Not from what failed: a hypervisor may end in the middle of a start.
+            report = with_power(report, await self._driver.find_guest(uuid))
+        await self._statuses.write(wanted, report, outcome.record)

@@ -5,7 +5,7 @@ import logging
 from weakref import WeakValueDictionary
 
 from kilonova_agent.domain.orders import OrderRecord
-from kilonova_agent.domain.status import Report, build_status
+from kilonova_agent.domain.status import Report, build_status, may_go_elsewhere
 from kilonova_api.instance import Instance, InstanceStatus
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
@@ -53,6 +53,24 @@ class StatusWriter:
                 return
             self._last[name] = (wanted.metadata.uid, status)
 
+    async def take_back(self, wanted: Instance) -> bool:
+        """Take back that the build may go elsewhere; False: it has, or might have.
+
+        Written over the very version that was read: an order to end that was
+        given since, on what we said, stands.
+        """
+        last = self.get_last(wanted)
+        if not may_go_elsewhere(last):
+            return True
+        trying = last.model_copy(update={"power_state": None})
+        try:
+            await self._apply(wanted, trying, version=wanted.metadata.resource_version)
+        except (NotFound, Conflict) as error:
+            log.info("%s: not tried again: %s", wanted.key, error)
+            return False
+        self._last[wanted.metadata.name] = (wanted.metadata.uid, trying)
+        return True
+
     def get_last(self, wanted: Instance) -> InstanceStatus:
         """Give the newest status known: our last write, or what was read."""
         uid, status = self._last.get(wanted.metadata.name, ("", wanted.status))
@@ -62,7 +80,9 @@ class StatusWriter:
         """Hear that the Instance is gone."""
         self._last.pop(name, None)
 
-    async def _apply(self, wanted: Instance, status: InstanceStatus) -> None:
+    async def _apply(
+        self, wanted: Instance, status: InstanceStatus, *, version: str | None = None
+    ) -> None:
         meta = wanted.metadata
         await self._kube.apply_existing(
             Instance.resource(),
@@ -73,4 +93,5 @@ class StatusWriter:
             uid=meta.uid,
             field_manager=AGENT_FIELD_MANAGER,
             subresource="status",
+            resource_version=version,
         )

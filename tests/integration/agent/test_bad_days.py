@@ -313,6 +313,7 @@ async def test_a_missing_bridge_names_a_fault_that_another_host_may_cure(
     failed = await lab.until_reason(instance, "BridgeNotFound")
     assert failed.status.fault is not None
     assert failed.status.fault.retryable
+    assert failed.status.power_state == "Shutdown"
     assert failed.status.built_at is None
     await lab.destroy(instance)
     await lab.until_gone(instance)

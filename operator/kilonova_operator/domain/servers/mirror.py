@@ -51,13 +51,22 @@ def build_mirror(
         ),
         state=said.state or server.status.state or "BUILD",
         task=said.task,
-        power_state=said.power_state,
+        power_state=_power(said),
         fault=said.fault,
         why=None if ready.status == "True" else ready.reason,
         launched_at=server.status.launched_at or said.launched_at,
         last_handled_reconcile_at=handled_reconcile(server),
     )
     return StatusWrite(status, LINK_FIELDS)
+
+
+def _power(said: InstanceStatus) -> str | None:
+    """Return the guest's power; none of a guest that there never was.
+
+    A host says between its attempts at a build that nothing runs: that is for
+    its conductor, and would change with each attempt.
+    """
+    return None if said.fault and said.built_at is None else said.power_state
 
 
 def build_notice(

@@ -22,6 +22,7 @@ from kilonova_operator.domain.servers.super_step import (
 )
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.cell_status import CellStatus
+from kilonova_operator.services.servers.former_hosts import FormerHostsUnproven
 from kilonova_operator.services.servers.guest_ending import GuestEnding
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.link import Link, OrderImpossible
@@ -156,6 +157,10 @@ class CellReconciler:
                 )
                 return None
             await self.status.show_problem(server, impossible.problem)
+            return _ASK_AGAIN
+        except FormerHostsUnproven as unproven:
+            if server is not None:
+                await self.status.show_former(server, unproven.hosts)
             return _ASK_AGAIN
         if server is None:
             return None

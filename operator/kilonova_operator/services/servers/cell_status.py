@@ -101,6 +101,24 @@ class CellStatus:
             ),
         )
 
+    async def show_former(self, server: Server, hosts: Sequence[str]) -> None:
+        """Show that a build waits for the hosts where it failed before."""
+        text = (
+            "The build failed, and may still have left a guest running on host "
+            f"{', '.join(hosts)}: it begins on another host once that one has said "
+            "that nothing runs."
+        )
+        reason = "FormerHostUnproven"
+        await self.write(
+            server,
+            build_notice(
+                server,
+                Verdict("Ready", "False", reason, text),
+                Verdict("Reconciling", "True", reason, text),
+                now=self.now(),
+            ),
+        )
+
     async def show_deleting(self, server: Server, hosts: Sequence[str]) -> None:
         """Show a deletion that takes its time, and whom it waits for."""
         await self.write(

@@ -19,6 +19,7 @@ from kilonova_operator.services.servers.cell_status import CellStatus
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.former_ends import FormerEnds
+from kilonova_operator.services.servers.former_hosts import FormerHosts
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.guest_ending import GuestEnding
 from kilonova_operator.services.servers.guest_proof import GuestProof
@@ -119,6 +120,7 @@ class _CellWiring:
             duty=self.duty,
             references=self.references,
             orders=orders,
+            former=FormerHosts(self.context.stores.api, self.store, self.instances),
             hosts=self.hosts,
             cluster_uid=self.context.cluster_uid,
             now=self.now,

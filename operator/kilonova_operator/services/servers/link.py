@@ -29,6 +29,7 @@ from kilonova_operator.domain.servers.references import (
     resolve_user_data,
 )
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.former_hosts import FormerHosts
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.orders import OrderWriter, find_booked_spec
@@ -54,6 +55,7 @@ class Link:
     duty: Duty
     references: ReferenceReader
     orders: OrderWriter
+    former: FormerHosts
     hosts: HostDirectory
     cluster_uid: str
     now: Callable[[], datetime]
@@ -63,6 +65,7 @@ class Link:
 
         Raises:
             OrderImpossible: there is none and none can be built.
+            FormerHostsUnproven: there is none, and it must not be built yet.
         """
         current = facts.current or await self.find_unseen(mapping)
         if current is None:
@@ -98,6 +101,7 @@ class Link:
             raise OrderImpossible(
                 Problem("OrderLost", "neither the Server nor its order is known")
             )
+        await self.former.check_idle(mapping)
         order = await self._build(facts.server, mapping)
         instance = await self.orders.create(
             mapping.instance_uuid,

@@ -173,3 +173,67 @@ async def test_the_order_to_end_on_a_former_host_outlives_a_retained_server() ->
     lab.set_host_state(former.spec.host, "Up")
     await lab.run(seconds=30)
     assert lab.instances() == []
+
+
+async def refused(lab: ServerLab) -> tuple[Key, Instance]:
+    """A Server whose first host just refused it; no other was claimed yet."""
+    lab.fault = refuses_once
+    key = lab.create_server()
+    while not lab.instances() or lab.instances()[0].status.fault is None:
+        await lab.step()
+    return key, lab.instances()[0]
+
+
+def take_back_that_it_is_off(lab: ServerLab, instance: Instance) -> None:
+    """Let a fault stand without its agent's word that nothing runs."""
+    key = Key.of_object(instance.wire())
+    del lab.cluster.objects["Instance", key]["status"]["powerState"]
+
+
+async def test_an_ordinary_refusal_waits_for_nothing() -> None:
+    lab = ServerLab()
+    key, former = await refused(lab)
+    lab.silent_hosts.add(former.spec.host)
+    await lab.run()
+    assert lab.server(key).status.state == "ACTIVE"
+    assert len(lab.instances()) == 2, "the former host has not even heard of its end"
+
+
+async def test_no_other_host_builds_before_the_former_one_is_proven_idle() -> None:
+    lab = ServerLab()
+    key, former = await refused(lab)
+    host, name = former.spec.host, former.metadata.name
+    # libvirtd ended in the middle of the start: there is a fault, and a guest.
+    take_back_that_it_is_off(lab, former)
+    lab.hosts[host].domains[name] = FakeDomain(
+        placement_generation=1, build_id=former.spec.build_id, running=True
+    )
+    lab.silent_hosts.add(host)
+    await lab.run(seconds=300)
+    assert list(lab.domains) == [(host, name)]
+    assert [i.spec.host for i in lab.instances()] == [host]
+    server = lab.server(key)
+    assert reason_of(server, "Reconciling") == "FormerHostUnproven"
+    assert host in server.status.conditions[0].message
+    lab.set_host_state(host, "Up")
+    await lab.run(seconds=30)
+    assert lab.hosts[host].destroyed == [name]
+    assert lab.server(key).status.state == "ACTIVE"
+    assert reason_of(lab.server(key), "Reconciling") is None
+    lab.delete_server(key)
+    await lab.run(seconds=60)
+    check_nothing_is_left(lab)
+
+
+async def test_a_server_whose_former_host_is_unproven_can_be_deleted() -> None:
+    lab = ServerLab()
+    key, former = await refused(lab)
+    take_back_that_it_is_off(lab, former)
+    lab.silent_hosts.add(former.spec.host)
+    await lab.run(seconds=30)
+    lab.delete_server(key)
+    await lab.run(seconds=30)
+    assert {held.host for held in lab.api.claims.values()} >= {former.spec.host}
+    lab.set_host_state(former.spec.host, "Up")
+    await lab.run(seconds=60)
+    check_nothing_is_left(lab)
