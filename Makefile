@@ -17,7 +17,7 @@ export PYTHON
 
 .PHONY: up
 up: lab-setup ## Bring up a cluster, Kilonova and an example Server with its console
-	PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab.deploy $(if $(CLUSTER),--cluster $(CLUSTER))
+	PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab.deploy $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(REGISTRY),--registry $(REGISTRY))
 
 .PHONY: down
 down: setup ## Take down what `make up` brought up, without a trace

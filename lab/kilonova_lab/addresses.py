@@ -16,7 +16,9 @@ SLOTS = 200
 GUEST_LAN = IPv4Network("10.88.0.0/16")
 """The lab's provider network: ``br-lan`` on every hypervisor host."""
 GUEST_NAT_POOL = IPv4Network("10.89.0.0/16")
-"""Where tenants' NAT networks take their ranges from."""
+"""Where tenants' NAT networks take their ranges from (the chart's network.pool)."""
+EXAMPLE_NETWORKS = IPv4Network("10.20.0.0/16")
+"""Where the networks of ``examples/``, which name their own ranges, have them."""
 
 _NODES_BASE = IPv4Network("10.77.0.0/16")
 _FIRST_NODE, _MACHINE = 10, 254
@@ -63,7 +65,13 @@ class AddressPlan:
     @property
     def closed_ranges(self) -> tuple[IPv4Network, ...]:
         """Every range whose packets must end in the lab when nothing takes them."""
-        return (self.pod_range, self.service_range, GUEST_LAN, GUEST_NAT_POOL)
+        guests = (GUEST_LAN, GUEST_NAT_POOL, EXAMPLE_NETWORKS)
+        return (self.pod_range, self.service_range, *guests)
+
+    @property
+    def taken_ranges(self) -> tuple[IPv4Network, ...]:
+        """Ranges of nodes, Pods and Services, which no guests' network may have."""
+        return (self.node_range, self.pod_range, self.service_range)
 
     def get_node_address(self, index: int) -> IPv4Address:
         """Return the address of the node at this position in the file."""

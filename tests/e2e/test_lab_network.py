@@ -3,24 +3,25 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
+from kilonova_lab.addresses import build_node_range
 from kilonova_lab.cluster import Cluster
 from kilonova_lab.node import Node
 from kilonova_lab.supervised import Finished
+from support.kilonova import Kilonova
 from support.packets import find_default_interface, watch_interface
 from support.probe import Probe, write_probe_image
 from support.waiting import eventually
 
 OUTSIDE = "198.51.100.7"  # RFC 5737: documentation only, routed nowhere
-LAB_RANGES = tuple(
-    IPv4Network(text)
-    for text in ("10.77.0.0/16", "10.88.0.0/15", "10.96.0.0/16", "10.244.0.0/16")
-)
+NO_GUEST = "10.89.255.7"
+PING_OUT = f"#!/bin/sh\necho pings\nping {OUTSIDE} >/dev/null 2>&1 &\n"
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,8 @@ def test_the_guests_lan_is_one_network_on_all_hypervisor_hosts(
         pytest.param(OUTSIDE, id="the internet"),
         pytest.param("10.96.200.200", id="a Service that does not exist"),
         pytest.param("10.244.200.1", id="a pod of no node"),
-        pytest.param("10.89.7.7", id="a tenant's network that is not there"),
+        pytest.param(NO_GUEST, id="a tenant's network that is not there"),
+        pytest.param("10.20.255.7", id="an example's network that is not there"),
     ],
 )
 def test_a_node_is_told_at_once_that_it_cannot_reach(
@@ -133,9 +135,33 @@ def test_a_node_is_told_at_once_that_it_cannot_reach(
     assert "Unreachable" in ping.stdout, ping.stdout
 
 
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest on a NAT network that pings an address outside without end."""
+
+    node: Node
+    address: str
+
+    def has_sent(self) -> bool:
+        """Tell whether its host has passed on what it sends."""
+        sent = ("conntrack", "-L", "-p", "icmp", "-s", self.address, "-d", OUTSIDE)
+        return self.address in self.node.exec(sent).stdout
+
+
+@pytest.fixture
+def guest(kilonova: Kilonova) -> Guest:
+    kilonova.create_server("pings", userData=PING_OUT)
+    status = kilonova.await_ready("pings")
+    kilonova.await_guest("pings", "pings")
+    return Guest(kilonova.node(status["host"]), status["address"])
+
+
 def test_no_packet_with_an_address_of_the_lab_passes_the_machines_own_interface(
-    cluster: Cluster, probes: tuple[Probe, Probe]
+    cluster: Cluster, probes: tuple[Probe, Probe], guest: Guest
 ) -> None:
+    all_labs = build_node_range(cluster.plan.slot).supernet(new_prefix=16)
+    ranges = (all_labs, *cluster.plan.closed_ranges)
+    assert any(IPv4Address(guest.address) in closed for closed in ranges)
     interface = find_default_interface()
     machine = subprocess.run(
         ["ip", "-4", "-brief", "address", "show", "dev", interface],
@@ -144,7 +170,7 @@ def test_no_packet_with_an_address_of_the_lab_passes_the_machines_own_interface(
         check=True,
     )
     own = machine.stdout.split()[2].partition("/")[0]
-    targets = [OUTSIDE, own, str(cluster.plan.machine), "10.96.200.200", "10.89.7.7"]
+    targets = [OUTSIDE, own, str(cluster.plan.machine), "10.96.200.200", NO_GUEST]
     senders: list[Callable[[str], object]] = [
         lambda _: subprocess.run(["ping", "-c1", "-W1", OUTSIDE], check=False),
         *(partial(probe.exec, "ping", "-c1", "-W1") for probe in probes),
@@ -152,11 +178,13 @@ def test_no_packet_with_an_address_of_the_lab_passes_the_machines_own_interface(
         lambda target: cluster.supervisor.run(["ping", "-c1", "-I", "lan0", target]),
     ]
     with (
-        watch_interface(interface, LAB_RANGES) as witness,
+        watch_interface(interface, ranges) as witness,
         ThreadPoolExecutor(len(senders) * len(targets)) as pool,
     ):
         sent = [pool.submit(sender, target) for sender in senders for target in targets]
         for sending in sent:
             sending.result()
+        guest.node.exec(["conntrack", "-D", "-s", guest.address])
+        eventually(guest.has_sent, "the guest sends while the interface is watched")
     assert witness.total > 0, "the witness saw nothing at all, not even its own ping"
     assert witness.seen == []

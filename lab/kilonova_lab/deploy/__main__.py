@@ -16,10 +16,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--id", default=DEFAULT_ID, help="lab id (%(default)s)")
     parser.add_argument("--cluster", type=Path, help="kubeconfig of a cluster to use")
+    parser.add_argument("--registry", help="where its nodes pull the images from")
     arguments = parser.parse_args()
     try:
         check_id(arguments.id)
-        up(arguments.id, arguments.cluster)
+        up(arguments.id, arguments.cluster, registry=arguments.registry)
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

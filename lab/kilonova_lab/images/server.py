@@ -26,6 +26,7 @@ from kilonova_lab.images.guest.build import BUSYBOX
 from kilonova_lab.images.inputs import hash_files
 
 NAMESPACE = "kilonova-images"
+SERVICE = "images"
 PORT = 8080
 FOLDER = "srv"
 GUEST_NAME = "tiny.qcow2"
@@ -76,7 +77,7 @@ def build_guest_url(
     namespace: str = NAMESPACE, *, cluster_domain: str = "cluster.local"
 ) -> str:
     """Return where the guest image is to be had inside the cluster."""
-    return f"http://images.{namespace}.svc.{cluster_domain}/{GUEST_NAME}"
+    return f"http://{SERVICE}.{namespace}.svc.{cluster_domain}/{GUEST_NAME}"
 
 
 def _write(place: Path, reference: str, guest: GuestImage) -> None:

@@ -72,12 +72,6 @@ def test_somebodys_own_cluster_is_found_again_and_never_ended(tmp_path: Path) ->
     assert "is not ours and stays" in stop_target("x")
 
 
-def test_images_for_somebodys_own_cluster_go_by_a_registry(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("{}")
-    with pytest.raises(LabError, match=r"Push agent\.tar to a registry"):
-        ExistingCluster.open(tmp_path / "mine").import_images([Path("agent.tar")])
-
-
 def test_a_kubeconfig_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"CLUSTER=.*/gone: there is no such"):
         start_target("x", kubeconfig=tmp_path / "gone", report=lambda _: None)

@@ -1,12 +1,16 @@
 """Addresses and routes of a lab, before any of them exists."""
 
 from ipaddress import IPv4Network
+from pathlib import Path
 
 import pytest
+import yaml
 
 from kilonova_lab import network
 from kilonova_lab.addresses import SLOTS, AddressPlan, build_node_range
+from kilonova_lab.folders import REPOSITORY
 
+EXAMPLES = REPOSITORY / "examples"
 PLAN = AddressPlan(7, IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
 
 
@@ -37,11 +41,25 @@ def test_the_router_has_no_way_out() -> None:
 
 @pytest.mark.parametrize(
     "closed",
-    ["10.77.7.0/24", "10.244.0.0/16", "10.96.0.0/16", "10.88.0.0/16", "10.89.0.0/16"],
+    [
+        *("10.77.7.0/24", "10.244.0.0/16", "10.96.0.0/16"),
+        *("10.88.0.0/16", "10.89.0.0/16", "10.20.0.0/16"),
+    ],
 )
 def test_the_router_ends_packets_for_what_is_not_there_in(closed: str) -> None:
     script = network.build_router_script(PLAN, 3)
     assert f"ip route add unreachable {closed} metric" in script
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.rglob("*.yaml")), ids=str)
+def test_the_networks_of_an_example_are_in_a_range_that_the_router_closes(
+    example: Path,
+) -> None:
+    for document in yaml.safe_load_all(example.read_text()):
+        cidr = document["spec"].get("cidr") if "spec" in document else None
+        if cidr is not None:
+            inside = IPv4Network(cidr)
+            assert any(map(inside.subnet_of, PLAN.closed_ranges)), cidr
 
 
 def test_only_hypervisor_hosts_are_on_the_guests_lan() -> None:
