@@ -7,7 +7,7 @@ never silently left out: the same file must mean the same with kind.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,9 @@ MAX_NODES = 8
 _CLUSTER_KEYS = {"kind", "apiVersion", "name", "networking", "nodes"}
 _NETWORKING_KEYS = {"podSubnet", "serviceSubnet"}
 _NODE_KEYS = {"role", "labels", "extraMounts", "kubeadmConfigPatches"}
+_PATCH_KEYS = {"kind", "nodeRegistration"}
+_TAINT_KEYS = {"key", "value", "effect"}
+_TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _MOUNT_KEYS = {"hostPath", "containerPath", "readOnly"}
 
 Role = Literal["control-plane", "worker"]
@@ -45,6 +48,15 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Taint:
+    """What keeps pods off a node that do not tolerate it."""
+
+    key: str
+    value: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeConfig:
     """One node as the file asks for it."""
 
@@ -52,6 +64,7 @@ class NodeConfig:
     role: Role
     labels: Mapping[str, str]
     mounts: tuple[Mount, ...] = ()
+    taints: tuple[Taint, ...] = ()
 
     @property
     def libvirt(self) -> LibvirtMode | None:
@@ -130,7 +143,32 @@ def _parse_node(data: Any, index: int, *, where: str) -> NodeConfig:
         _parse_mount(mount, where=f"{where}: extraMounts[{number}]")
         for number, mount in enumerate(node.get("extraMounts", []))
     )
-    return NodeConfig(name=name, role=role, labels=labels, mounts=mounts)
+    taints = tuple(
+        taint
+        for number, patch in enumerate(node.get("kubeadmConfigPatches", []))
+        for taint in _parse_patch(patch, where=f"{where}: patch {number}")
+    )
+    return NodeConfig(name=name, role=role, labels=labels, mounts=mounts, taints=taints)
+
+
+def _parse_patch(text: Any, *, where: str) -> Iterator[Taint]:
+    """Yield the taints that a patch of kubeadm's configuration registers."""
+    try:
+        data = yaml.safe_load(str(text))
+    except yaml.YAMLError as error:
+        raise ClusterConfigInvalid(f"{where}: {error}") from None
+    patch = _get_mapping(data, _PATCH_KEYS, where=where)
+    registration = _get_mapping(
+        patch.get("nodeRegistration", {}), {"taints"}, where=f"{where}: registration"
+    )
+    for taint in registration.get("taints", []):
+        known = _get_mapping(taint, _TAINT_KEYS, where=f"{where}: taint")
+        if not known.get("key") or known.get("effect") not in _TAINT_EFFECTS:
+            effects = ", ".join(_TAINT_EFFECTS)
+            raise ClusterConfigInvalid(
+                f"{where}: taint: wants a key and an effect of {effects}"
+            )
+        yield Taint(known["key"], str(known.get("value", "")), known["effect"])
 
 
 def _parse_mount(data: Any, *, where: str) -> Mount:

@@ -88,7 +88,7 @@ class Node:
                 self.name, peers, lab_id=context.lab_id, dns=context.plan.dns_service
             ),
             "kubernetes/kubelet.json": nodefiles.build_kubelet_config(
-                dns=context.plan.dns_service
+                self.config, dns=context.plan.dns_service
             ),
             "containerd/config.toml": nodefiles.build_containerd_config(
                 owner=context.owner

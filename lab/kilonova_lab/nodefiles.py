@@ -6,7 +6,11 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from kilonova_lab.config import NodeConfig
 
 PAUSE_IMAGE = "localhost/kilonova-lab/pause:1"
 CLUSTER_DOMAIN = "cluster.local"
@@ -52,14 +56,14 @@ disabled_plugins = {json.dumps(_UNUSED_CONTAINERD_PLUGINS)}
 """
 
 
-def build_kubelet_config(*, dns: IPv4Address) -> str:
+def build_kubelet_config(node: NodeConfig, *, dns: IPv4Address) -> str:
     """Return kubelet's configuration, which is YAML written as JSON.
 
     Cgroups: "cgroupfs" without a tree of its own for each quality of service,
     because the node's cgroup namespace is no systemd's. Images imported by hand
     are never collected, since no registry has them.
     """
-    config = {
+    config: dict[str, Any] = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
         "authentication": {
@@ -85,6 +89,8 @@ def build_kubelet_config(*, dns: IPv4Address) -> str:
         "imageGCHighThresholdPercent": 100,
         "serverTLSBootstrap": False,
     }
+    if node.taints:
+        config["registerWithTaints"] = [asdict(taint) for taint in node.taints]
     return json.dumps(config, indent=1)
 
 

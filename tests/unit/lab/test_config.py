@@ -1,16 +1,20 @@
 """What the cluster file may say, and how it is told what it may not."""
 
 import copy
+import json
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kilonova_lab.cluster import DEFAULT_CONFIG
-from kilonova_lab.config import ClusterConfig, parse_cluster
+from kilonova_lab.config import ClusterConfig, Taint, parse_cluster
 from kilonova_lab.errors import ClusterConfigInvalid
-from kilonova_lab.nodelabels import build_admin_labels
+from kilonova_lab.nodefiles import build_kubelet_config
+from kilonova_lab.nodelabels import HYPERVISOR_LABEL, build_admin_labels
 
+TAINT = "nodeRegistration: {taints: [{key: x, effect: Some}]}"
 VALID: dict[str, Any] = {
     "kind": "Cluster",
     "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -42,6 +46,17 @@ def test_the_repositorys_own_file_describes_one_control_plane_and_two_hosts() ->
     )
 
 
+def test_both_hosts_register_with_a_taint_that_keeps_other_pods_off() -> None:
+    home, *hosts = ClusterConfig.load(DEFAULT_CONFIG).nodes
+    taint = Taint(HYPERVISOR_LABEL, "true", "NoSchedule")
+    assert home.taints == ()
+    assert [host.taints for host in hosts] == [(taint,), (taint,)]
+    kubelet = build_kubelet_config(hosts[0], dns=IPv4Address("10.96.0.10"))
+    assert json.loads(kubelet)["registerWithTaints"] == [
+        {"key": HYPERVISOR_LABEL, "value": "true", "effect": "NoSchedule"}
+    ]
+
+
 def test_only_an_admin_gives_the_labels_that_make_a_hypervisor_host() -> None:
     node = parse_cluster(VALID, source="x").nodes[1]
     assert build_admin_labels(node) == {
@@ -61,6 +76,8 @@ def test_only_an_admin_gives_the_labels_that_make_a_hypervisor_host() -> None:
         (["nodes"], [], "wants 1 to 8"),
         (["nodes", 1, "role"], "control-plane", "exactly one control-plane"),
         (["nodes", 1, "role"], "boss", r"nodes\[1\]: role is"),
+        (["nodes", 1, "kubeadmConfigPatches"], [TAINT], "an effect of NoSchedule"),
+        (["nodes", 1, "kubeadmConfigPatches"], ["a: b"], "lab does not know a"),
         (["nodes", 1, "image"], "x", r"nodes\[1\]: the lab does not know image"),
         (["nodes", 1, "labels", "kilonova.dev/lab-libvirt"], "maybe", "host or pod"),
         (["nodes", 1, "labels", "kilonova.dev/lab-node"], "HV.1", "1 to 8 lower-case"),
