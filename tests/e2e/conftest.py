@@ -5,6 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from support.cluster import cluster, own_cluster
+from support.explanation import add_explanation
 from support.kilonova import installed, kilonova
 
 __all__ = ["cluster", "installed", "kilonova", "own_cluster"]
@@ -14,10 +15,9 @@ __all__ = ["cluster", "installed", "kilonova", "own_cluster"]
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell fixtures that the test failed, so that they print what explains it."""
+    """Print what explains a failure, whichever fixtures the test takes."""
     report = yield
-    if report.when == "call" and report.failed:
-        item.failed_call = True  # type: ignore[attr-defined]
+    add_explanation(item, report)
     return report
 
 

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 from kilonova_lab.cluster import Cluster
-from kilonova_lab.deploy.install import NAMESPACE, describe_conditions
+from kilonova_lab.deploy.install import describe_conditions
 from kilonova_lab.deploy.kubectl import Kubectl
 from kilonova_lab.deploy.quickstart import GuestFile, GuestView
-from kilonova_lab.deploy.up import deploy
+from kilonova_lab.deploy.up import build_kubectl, deploy
 from kilonova_lab.node import Node
 from kilonova_lab.stopwatch import Stopwatch
+from support.explanation import INSTALLED
 from support.waiting import eventually
 
 API_VERSION = "compute.kilonova.dev/v1alpha1"
 GUEST_READY = "TINY GUEST READY"
 READY_SECONDS = 90.0
 GUEST_SECONDS = 90.0
-_LOG_LINES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,35 +192,10 @@ def list_domains(node: Node) -> list[str]:
     return listed.stdout.split()
 
 
-def explain(kilonova: Kilonova) -> str:
-    """Return the objects, logs and consoles that explain a failure."""
-    kubectl = kilonova.kubectl
-    questions = [
-        ("get", "nova,instances,computehosts,cells,pods", "-A", "-o", "wide"),
-        ("get", "servers", "-n", kilonova.namespace, "-o", "yaml"),
-        ("logs", "-n", NAMESPACE, "deploy/kilonova-operator", f"--tail={_LOG_LINES}"),
-        *(
-            ("logs", "-n", NAMESPACE, pod, f"--tail={_LOG_LINES}")
-            for pod in kubectl.run(
-                *("get", "pods", "-n", NAMESPACE, "-o", "name"),
-                *("-l", "app.kubernetes.io/name=kilonova-agent"),
-            ).split()
-        ),
-    ]
-    return "\n".join(_ask(kubectl, question) for question in questions)
-
-
-def _ask(kubectl: Kubectl, question: tuple[str, ...]) -> str:
-    try:
-        answer = kubectl.run(*question)
-    except Exception as error:  # noqa: BLE001 - it explains, it must not hide
-        answer = str(error)
-    return f"--- kubectl {' '.join(question)}\n{answer}"
-
-
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster) -> Kilonova:
+def installed(cluster: Cluster, request: pytest.FixtureRequest) -> Kilonova:
     """Kilonova on the session's cluster."""
+    request.session.stash[INSTALLED] = build_kubectl(cluster)
     deployed = deploy(cluster, Stopwatch(print))
     return Kilonova(cluster, deployed.kubectl, deployed.image)
 
@@ -236,9 +211,7 @@ def own_namespace(installed: Kilonova) -> Iterator[Kilonova]:
 
 
 @pytest.fixture
-def kilonova(installed: Kilonova, request: pytest.FixtureRequest) -> Iterator[Kilonova]:
+def kilonova(installed: Kilonova) -> Iterator[Kilonova]:
     """A namespace of the test's own; its Servers are gone afterwards."""
     with own_namespace(installed) as fresh:
         yield fresh
-        if getattr(request.node, "failed_call", False):
-            print(explain(fresh))
