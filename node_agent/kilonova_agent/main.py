@@ -27,10 +27,12 @@ from kilonova_api.kube.clock import Clock, SystemClock
 from kilonova_api.kube.config import load_in_cluster, load_kubeconfig
 from kilonova_api.kube.connection import Connection, ProvidedToken
 from kilonova_api.kube.errors import StoreWentBack
+from kilonova_api.settings import BadSettings, read_settings
 
 log = logging.getLogger(__name__)
 
 _POD_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+EXIT_BAD_SETTINGS = 2
 EXIT_STATE_DIR_IN_USE = 3
 EXIT_STORE_WENT_BACK = 4
 
@@ -44,7 +46,11 @@ class _Identity:
 
 def main() -> None:
     """Run the agent until SIGTERM, or show one guest (``guest VERB UUID``)."""
-    settings = AgentSettings()
+    try:
+        settings = read_settings(AgentSettings)
+    except BadSettings as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        sys.exit(EXIT_BAD_SETTINGS)
     if run_guest_command(sys.argv[1:], settings):
         return
     set_up_logs(settings.log_level, settings.log_format)

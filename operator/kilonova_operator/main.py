@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 
 from kubernetes.aio.config.config_exception import ConfigException
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from kilonova_api.kube.client import KubeClient
 from kilonova_api.kube.clock import SystemClock
 from kilonova_api.kube.config import load_in_cluster, load_kubeconfig
 from kilonova_api.kube.connection import Connection
+from kilonova_api.settings import BadSettings, read_settings
 from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.logs import configure_logging
 from kilonova_operator.process.parts import Parts
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the operator; the exit code tells an order (0) from a failure."""
     _build_parser().parse_args(arguments)
     try:
-        settings = Settings()
-    except ValidationError as error:
-        sys.stderr.write(f"settings (KILONOVA_*): {error}\n")
+        settings = read_settings(Settings)
+    except BadSettings as wrong:
+        sys.stderr.write(f"{wrong}\n")
         sys.exit(EXIT_BAD_SETTINGS)
     configure_logging(settings.log_level, settings.log_format)
     code = asyncio.run(_run(settings))

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from time import monotonic, sleep
 
-from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from kilonova_api.names import CELL0
+from kilonova_api.settings import BadSettings, read_settings
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.settings import API_DATABASE, Settings
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the result is the process's exit code."""
     asked = _parser().parse_args(arguments)
     try:
-        code: int = asked.run(Settings(), asked, print)
+        code: int = asked.run(read_settings(Settings), asked, print)
     except (KilonovaError, OSError) as error:
         print(f"kilonova-manage: {error}", file=sys.stderr)
         return FAILED
-    except ValidationError as error:
-        for wrong in error.errors(include_url=False, include_input=False):
-            print(f"kilonova-manage: settings: {wrong['msg']}", file=sys.stderr)
+    except BadSettings as wrong:
+        for line in str(wrong).splitlines():
+            print(f"kilonova-manage: settings: {line}", file=sys.stderr)
         return FAILED
     return code
 

@@ -69,7 +69,8 @@ def build_environment(**settings: Any) -> dict[str, str]:
     """Return the environment of a program with these settings."""
     names = {f"KILONOVA_{name.upper()}": str(value) for name, value in settings.items()}
     python_path = f"{ROOT / 'crds'}:{ROOT / 'operator'}"
-    return os.environ | names | {"PYTHONPATH": python_path}
+    others = {k: v for k, v in os.environ.items() if not k.startswith("KILONOVA_")}
+    return others | names | {"PYTHONPATH": python_path}
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 import pytest
 from pydantic import ValidationError
 
+from kilonova_agent.main import EXIT_BAD_SETTINGS, main
 from kilonova_agent.settings import AgentSettings
 
 
@@ -38,3 +39,25 @@ def test_nonsense_is_refused_at_start(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         AgentSettings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KILONOVA_RECLAIM_AFTR_SECONDS", "1"),
+        ("KILONOVA_RECLAIM_AFTER_SECONDS", "soon"),
+    ],
+)
+def test_an_agent_says_what_is_wrong_in_a_line_and_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv("KILONOVA_NODE_NAME", "hv1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == EXIT_BAD_SETTINGS
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{name}: ")

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
+from kilonova_agent.settings import AgentSettings
+from kilonova_api.settings import list_variables
+from kilonova_operator.settings import Settings
 from support.chart_readme import (
     CHART,
     README,
@@ -33,6 +37,22 @@ def test_every_value_is_known_to_the_schema(key: str) -> None:
     node: dict[str, Any] = SCHEMA
     for name in key.split("."):
         node = _resolve(node)["properties"][name]
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"), [("agent", AgentSettings), ("operator", Settings)]
+)
+def test_the_chart_sets_nothing_that_nobody_reads(
+    folder: str, kind: type[BaseSettings]
+) -> None:
+    files = sorted((CHART / "templates" / folder).iterdir())
+    named = {
+        name
+        for file in files
+        for name in re.findall(r"\bKILONOVA_[A-Z_]+\b(?!\{)", file.read_text())
+    }
+    assert len(named) > 5
+    assert named - {"KILONOVA_"} <= set(list_variables(kind))
 
 
 def test_every_map_of_values_refuses_unknown_keys() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kilonova_operator.main import EXIT_FAILED, _run, main
+from kilonova_operator.main import EXIT_BAD_SETTINGS, EXIT_FAILED, _run, main
 from kilonova_operator.settings import Settings
 
 
@@ -24,6 +24,23 @@ def test_an_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--kubeconfig", "x"])
     assert ended.value.code == 2
     assert "--kubeconfig" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("KILONOVA_CELS", "cell1"), ("KILONOVA_LEASE_SECONDS", "0")]
+)
+def test_wrong_settings_are_said_in_a_line_each(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == EXIT_BAD_SETTINGS
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{name}: ")
 
 
 def test_outside_a_cluster_it_says_what_to_set(
