@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     release: DnsLabel = "kilonova"
     pod_name: str = "kilonova-operator"
     roles: Annotated[tuple[str, ...], CommaList] = ()
-    """Roles to take, in this order; empty: super and every in-cluster cell."""
+    """Roles to take, in this order: all of them, which is what empty means too."""
     cells: Annotated[tuple[DnsLabel, ...], CommaList] = ("cell1",)
     """In-cluster cells with hosts; cell0 is always there beside them."""
     default_cell: DnsLabel = "cell1"
@@ -121,6 +121,12 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"KILONOVA_ROLES: {', '.join(sorted(unknown))} is no role here; "
                 f"roles are {', '.join(sorted(known))}"
+            )
+        if self.roles and (missing := known - set(self.roles)):
+            # A store that went back freezes all roles, and one process sweeps it.
+            raise ValueError(
+                f"KILONOVA_ROLES: {', '.join(sorted(missing))} is missing: one "
+                "process takes all roles so far. Leave KILONOVA_ROLES empty"
             )
         return self
 

@@ -31,12 +31,19 @@ def test_an_empty_list_is_no_list_of_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert Settings().wanted_roles == ("super", "cell/cell1")
 
 
+def test_all_roles_may_be_named_in_an_order_of_ones_own() -> None:
+    roles = ("cell/cell1", "super")
+    assert Settings(roles=roles).wanted_roles == roles
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [
         ({"default_cell": "cell9"}, "cell9"),
         ({"cells": ("cell0", "cell1")}, "cell0 never has hosts"),
         ({"roles": ("cell/cell9",)}, "cell/cell9 is no role here"),
+        ({"roles": ("super",)}, "cell/cell1 is missing: one process takes all"),
+        ({"roles": ("cell/cell1",)}, "super is missing: one process takes all"),
         ({"network_pool": "10.0.0.1/8"}, "network_pool"),
         ({"cpu_allocation_ratio": 0}, "greater than 0"),
     ],
