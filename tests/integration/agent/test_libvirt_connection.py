@@ -92,3 +92,63 @@ async def test_a_late_timeout_of_an_old_connection_leaves_the_new_one(
         assert await connection.call(lambda c: c.isAlive()) == 1
         with pytest.raises(TimeoutError):
             await until(lambda: len(opens) > 2, 2.0)
+
+
+async def test_calls_that_hang_hold_neither_a_new_connection_nor_its_calls(
+    host: LibvirtHost,
+) -> None:
+    release = threading.Event()
+
+    def hang(_connection: libvirt.virConnect) -> None:
+        release.wait(60)
+
+    opens: list[int] = []
+    before = count_sockets()
+    async with running(host) as connection:
+        connection.listen(on_domain=lambda _: None, on_open=lambda: opens.append(1))
+        await until(lambda: connection.available)
+        calls = [
+            connection.call(hang, timeout_seconds=1.0) for _ in range(module.CALLS)
+        ]
+        # One more waits for a slot: it is not begun once nobody waits for it.
+        late = connection.call(lambda c: c.isAlive(), timeout_seconds=1.0)
+        results = await asyncio.gather(*calls, late, return_exceptions=True)
+        assert [type(result) for result in results] == [DriverUnavailable] * 9
+
+        await until(lambda: connection.available)
+        together = [connection.call(lambda c: c.isAlive()) for _ in range(20)]
+        assert await asyncio.gather(*together) == [1] * 20
+
+        assert len(opens) == 2
+        await until(lambda: count_sockets() == before + 1, 10.0)
+        release.set()
+
+
+async def test_no_connection_is_tried_while_too_many_calls_hang(
+    host: LibvirtHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_THREADS", 2)
+    opens: list[str] = []
+    open_really = libvirt.open
+
+    def note_open(uri: str) -> libvirt.virConnect:
+        opens.append(uri)
+        return open_really(uri)
+
+    monkeypatch.setattr(libvirt, "open", note_open)
+    release = threading.Event()
+
+    def hang(_connection: libvirt.virConnect) -> None:
+        release.wait(60)
+
+    async with running(host) as connection:
+        await until(lambda: connection.available)
+        calls = [connection.call(hang, timeout_seconds=0.2) for _ in range(2)]
+        await asyncio.gather(*calls, return_exceptions=True)
+        with pytest.raises(TimeoutError):
+            await until(lambda: connection.available, 2.0)
+        assert opens == [host.uri]
+
+        release.set()
+
+        await until(lambda: connection.available)

@@ -5,16 +5,17 @@
     opening ──ok──> open ──closed, or a call ran out of time──> opening
        └──error──> pause (growing) ──> opening
 
-Calls run in a bounded pool of threads. While nothing is open they fail at once.
+Calls run in threads, so many at a time for each connection. Those that hang
+hold neither the next connection nor its calls: opening and closing wait for no
+call. While nothing is open, calls fail at once.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from random import Random
-from threading import Thread
 from typing import TypeVar
 
 import libvirt
@@ -22,6 +23,7 @@ import libvirt
 from kilonova_agent.drivers.base import DriverUnavailable
 from kilonova_agent.drivers.libvirt.errors import is_connection_error
 from kilonova_agent.drivers.libvirt.event_loop import ensure_event_loop
+from kilonova_agent.drivers.libvirt.threads import Threads
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
 
@@ -33,7 +35,10 @@ KEEPALIVE_SECONDS = 5
 KEEPALIVE_COUNT = 3
 OPEN_TIMEOUT_SECONDS = 60.0
 CALL_TIMEOUT_SECONDS = 60.0
-THREADS = 8
+# Calls at a time on one connection.
+CALLS = 8
+# With so many calls that hang no new connection is tried: they would hang there too.
+MOST_THREADS = 40
 _RECONNECT = Backoff(first_seconds=0.25, most_seconds=15.0)
 
 
@@ -42,6 +47,7 @@ class _Open:
     connection: libvirt.virConnect
     events: int
     closed: asyncio.Event
+    slots: asyncio.Semaphore
 
 
 class LibvirtConnection:
@@ -51,7 +57,7 @@ class LibvirtConnection:
         self.uri = uri
         self._clock = clock
         self._random = random
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
+        self._threads = Threads("libvirt")
         self._open: _Open | None = None
         self._on_domain: Callable[[str], None] = lambda _: None
         self._on_open: Callable[[], None] = lambda: None
@@ -76,7 +82,11 @@ class LibvirtConnection:
             while True:
                 try:
                     opened = await self._connect()
-                except (libvirt.libvirtError, TimeoutError) as error:
+                except (
+                    libvirt.libvirtError,
+                    TimeoutError,
+                    DriverUnavailable,
+                ) as error:
                     failures += 1
                     log.warning("libvirt at %s is unavailable: %s", self.uri, error)
                     await self._clock.sleep(_RECONNECT.delay(failures, self._random))
@@ -88,7 +98,6 @@ class LibvirtConnection:
                 self._drop()
         finally:
             self._drop()
-            self._pool.shutdown(wait=False)
 
     async def call(
         self,
@@ -105,12 +114,9 @@ class LibvirtConnection:
         opened = self._open
         if opened is None:
             raise DriverUnavailable(f"libvirt at {self.uri} is not connected")
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout_seconds):
-                return await loop.run_in_executor(
-                    self._pool, function, opened.connection
-                )
+                return await self._call(opened, function)
         except TimeoutError:
             opened.closed.set()  # a newer connection is not to blame
             raise DriverUnavailable(
@@ -121,14 +127,29 @@ class LibvirtConnection:
                 raise DriverUnavailable(f"libvirt at {self.uri}: {error}") from error
             raise
 
+    async def _call(
+        self, opened: _Open, function: Callable[[libvirt.virConnect], T]
+    ) -> T:
+        loop, slots = asyncio.get_running_loop(), opened.slots
+        await slots.acquire()
+        running = self._threads.start(lambda: function(opened.connection))
+        # The slot is free when the thread is, not when nobody waits any more.
+        running.add_done_callback(lambda _: _hand_over(loop, slots.release))
+        return await asyncio.wrap_future(running)
+
     async def _connect(self) -> _Open:
-        loop = asyncio.get_running_loop()
-        opening = self._pool.submit(self._open_blocking, loop, asyncio.Event())
+        if self._threads.running >= MOST_THREADS:
+            raise DriverUnavailable(
+                f"{self._threads.running} calls have not come back; a new connection "
+                "is tried when some have"
+            )
+        loop, closed = asyncio.get_running_loop(), asyncio.Event()
+        opening = self._threads.start(lambda: self._open_blocking(loop, closed))
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_SECONDS):
                 self._open = await asyncio.wrap_future(opening)
         except BaseException:
-            opening.add_done_callback(_close_late)
+            opening.add_done_callback(self._close_late)
             raise
         return self._open
 
@@ -151,13 +172,18 @@ class LibvirtConnection:
         events = connection.domainEventRegisterAny(
             None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, on_lifecycle, None
         )
-        return _Open(connection, events, closed)
+        return _Open(connection, events, closed, asyncio.Semaphore(CALLS))
 
     def _drop(self) -> None:
         """Forget the connection; close it aside, since closing can block."""
         opened, self._open = self._open, None
         if opened is not None:
-            self._pool.submit(_close, opened)
+            self._threads.start(lambda: _close(opened))
+
+    def _close_late(self, opening: Future[_Open]) -> None:
+        """Close what nobody waits for any more, aside, since closing can block."""
+        if not opening.cancelled() and opening.exception() is None:
+            self._threads.start(lambda: _close(opening.result()))
 
 
 def _hand_over(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
@@ -175,9 +201,3 @@ def _close(opened: _Open) -> None:
         opened.connection.close()
     except libvirt.libvirtError as error:
         log.debug("closing a connection to libvirt: %s", error)
-
-
-def _close_late(opening: Future[_Open]) -> None:
-    """Close what nobody waits for any more, aside, since closing can block."""
-    if not opening.cancelled() and opening.exception() is None:
-        Thread(target=_close, args=(opening.result(),), daemon=True).start()
