@@ -17,7 +17,7 @@ from kilonova_agent.agent import Agent
 from kilonova_agent.settings import AgentSettings
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.instance import Instance
-from kilonova_api.kube.clock import SystemClock
+from kilonova_api.kube.clock import Clock, SystemClock
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import host_namespace
 from support.fake_driver import FakeDriver, FakeHypervisor
@@ -50,12 +50,12 @@ class MortalAgent:
     kills: int = 0
     kube: WatchedCluster = field(init=False)
     agent: Agent = field(init=False)
-    _clock: QuickClock = field(default_factory=QuickClock)
+    clock: Clock = field(default_factory=QuickClock)
     _task: asyncio.Task[None] = field(init=False)
     _wire: Wire = field(init=False)
 
     def __post_init__(self) -> None:
-        self.kube = WatchedCluster(self._clock)
+        self.kube = WatchedCluster(self.clock)
         host = {"metadata": {"name": NODE}, "spec": {}}
         self.kube.put(ComputeHost.resource(), host)
 
@@ -82,7 +82,7 @@ class MortalAgent:
             cast("Any", Wired(self.kube, wire)),
             cast("Any", Wired(FakeDriver(self.hypervisor), wire, name="driver")),
             fs=cast("Any", CutFileSystem(self.cut)),
-            clock=self._clock,
+            clock=self.clock,
             random=Random(1),
         )
         self._task = asyncio.create_task(self.agent.run())
@@ -208,12 +208,14 @@ class MortalAgent:
 
 
 @asynccontextmanager
-async def mortal_agent(state_dir: Path, cut: FileCut) -> AsyncIterator[MortalAgent]:
+async def mortal_agent(
+    state_dir: Path, cut: FileCut, clock: Clock | None = None
+) -> AsyncIterator[MortalAgent]:
     """Give a host whose first agent runs."""
     loop = asyncio.get_running_loop()
     # Nobody hears how the tasks of a killed process end.
     loop.set_exception_handler(_tell_unless_killed)
-    host = MortalAgent(state_dir, cut)
+    host = MortalAgent(state_dir, cut, clock=clock or QuickClock())
     host.start()
     try:
         yield host

@@ -7,6 +7,7 @@ from typing import Literal
 
 from kilonova_agent.domain.faults import GuestFault
 from kilonova_agent.domain.orders import OrderRecord
+from kilonova_agent.domain.wording import say_the_same
 from kilonova_agent.drivers.base import Guest, GuestPower
 from kilonova_api.instance import Instance, InstanceStatus
 from kilonova_api.meta import Condition
@@ -113,6 +114,7 @@ def build_status(
 ) -> InstanceStatus:
     """Build the whole status; what the last one knew of the build stays known."""
     last = wanted.status
+    report = _keep_wording(wanted, report)
     built = _shows_disk(report, record)
     return InstanceStatus(
         observed_generation=wanted.metadata.generation,
@@ -129,6 +131,26 @@ def build_status(
         agent_version=agent_version,
         fault=report.fault,
     )
+
+
+def _keep_wording(wanted: Instance, report: Report) -> Report:
+    """Leave a message as it is said already, but for times and process ids.
+
+    Or each failure of an order would be news to everybody, and be written.
+    """
+    new, last = report.judgement, wanted.status
+    old = last.condition("Ready")
+    if (
+        old is None
+        or last.observed_generation != wanted.metadata.generation
+        or old.reason != new.reason
+        or not say_the_same(old.message, new.message)
+    ):
+        return report
+    fault = report.fault
+    if fault is not None and fault.message == new.message:
+        fault = fault.model_copy(update={"message": old.message})
+    return replace(report, judgement=replace(new, message=old.message), fault=fault)
 
 
 def _shows_disk(report: Report, record: OrderRecord | None) -> bool:

@@ -88,10 +88,15 @@ class BuildReports:
     async def reporting(
         self, wanted: Instance, record: OrderRecord
     ) -> AsyncIterator[None]:
-        """Say BUILD if the body takes so long that a person wonders."""
+        """Say BUILD if the body takes so long that a person wonders.
+
+        Not of an order that failed before: its fault stands until it is cured.
+        """
 
         async def report_later() -> None:
             await self._clock.sleep(self._after_seconds)
+            if self._has_failed(wanted):
+                return
             await self._statuses.write(wanted, report_building("spawning"), record)
 
         task = asyncio.create_task(report_later())
@@ -100,6 +105,11 @@ class BuildReports:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    def _has_failed(self, wanted: Instance) -> bool:
+        last = self._statuses.get_last(wanted)
+        is_of_this = last.observed_generation == wanted.metadata.generation
+        return is_of_this and last.fault is not None
 
     def _passed(self, uuid: str) -> float:
         now = self._clock.boottime()

@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kilonova_agent.domain.faults import BridgeNotFound, DiskFull
+import pytest
+
+from kilonova_agent.domain.faults import BridgeNotFound, DiskFull, GuestRejected
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.domain.status import (
     Report,
@@ -84,3 +86,57 @@ def test_hands_off_keeps_the_last_known_state() -> None:
 def test_a_message_of_any_length_fits() -> None:
     status: Any = build(report_fault(DiskFull("x" * 5000)), record=None)
     assert len(status.fault.message) <= 1024
+
+
+REFUSED = (
+    "process exited: {at} qemu-system-x86_64: cannot set up guest memory 'pc.ram' "
+    "(pid={pid}, fd {fd}, at 0x{at_address:x}) of domain-{count}-web: br{bridge}"
+)
+
+
+def refused(changes: dict[str, Any], *, padding: str = "") -> Report:
+    words = {
+        "at": "2026-11-22T15:23:18.123456Z",
+        "pid": 97,
+        "fd": 9,
+        "at_address": 0x7F00,
+        "count": 1,
+        "bridge": 0,
+    }
+    message = padding + REFUSED.format(**words | changes) + padding
+    return report_fault(GuestRejected(message))
+
+
+@pytest.mark.parametrize("padding", ["", "x" * 900, "2026-11-22 15:00:00 " * 60])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"at": "2026-11-22 16:00:00+0000"}, id="time"),
+        pytest.param({"pid": 4194303}, id="process id"),
+        pytest.param({"fd": 33}, id="file descriptor"),
+        pytest.param({"at_address": 0x7F0012345678}, id="pointer"),
+        pytest.param({"count": 1234}, id="number of the start"),
+    ],
+)
+def test_a_fault_that_differs_in_what_changes_each_time_is_an_equal_status(
+    changes: dict[str, Any], padding: str
+) -> None:
+    first = build(refused({}, padding=padding))
+    again = build(refused(changes, padding=padding), last=first, later_seconds=60)
+    assert again == first
+
+
+def test_a_fault_that_says_something_else_is_told() -> None:
+    first = build(refused({}))
+    status = build(refused({"bridge": 1}), last=first)
+    assert status.fault is not None
+    assert status.fault.message.endswith("br1")
+    assert status.conditions[0].message.endswith("br1")
+    assert build(report_fault(DiskFull("no room")), last=first).fault != first.fault
+
+
+def test_a_fault_of_another_order_is_told_as_it_is() -> None:
+    first = build(refused({})).model_copy(update={"observed_generation": 7})
+    status = build(refused({"pid": 98}), last=first)
+    assert status.fault is not None
+    assert "pid=98" in status.fault.message
