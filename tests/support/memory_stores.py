@@ -220,6 +220,14 @@ class MemoryApiStore:
         self._forget(server_uid)
         return True
 
+    async def forget_unplaced(self, term: Term, server_uid: str) -> bool:
+        self.writes.append("forget_unplaced")
+        mapping = self.mappings.get(server_uid)
+        if mapping is not None and mapping.cell != CELL0:
+            return False
+        self._forget(server_uid)
+        return True
+
     async def find_tombstone(self, server_uid: str) -> Tombstone | None:
         return self.tombstones.get(server_uid)
 

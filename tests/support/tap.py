@@ -15,6 +15,7 @@ WRITES = frozenset(
         "create",
         "delete",
         "finish_delete",
+        "forget_unplaced",
         "forget_instance",
         "json_patch",
         "note_object_generation",

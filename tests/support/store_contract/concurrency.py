@@ -115,7 +115,8 @@ async def test_networks_made_at_once_share_no_range(databases: Databases) -> Non
     outcomes = await asyncio.gather(
         *(
             stores[number % 2].ensure_network(
-                term, NetworkRequest(f"same-{number}", "NAT", f"Network x{number}", clash)
+                term,
+                NetworkRequest(f"same-{number}", "NAT", f"Network x{number}", clash),
             )
             for number in range(4)
         ),

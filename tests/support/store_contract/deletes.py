@@ -79,6 +79,28 @@ async def test_a_server_in_cell0_is_finished_without_a_release(
     assert await store.find_mapping(made_server(1).uid) is None
 
 
+async def test_a_vanished_server_of_cell0_is_forgotten_without_a_tombstone(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    decision = DecisionRecord("NoValidHost", {})
+    await store.bury_in_cell0(term, BuryRequest(made_server(1), 1, decision=decision))
+    assert await store.forget_unplaced(term, made_server(1).uid)
+    assert await store.find_mapping(made_server(1).uid) is None
+    assert await store.list_decisions(made_server(1).uid) == []
+    assert await store.find_tombstone(made_server(1).uid) is None
+    assert await store.forget_unplaced(term, made_server(1).uid), "may run twice"
+
+
+async def test_a_server_with_a_host_is_never_forgotten(databases: Databases) -> None:
+    store, term = await open_prepared(databases)
+    claim = await store.claim(term, made_claim(1, nics=(ETH0,)))
+    assert not await store.forget_unplaced(term, claim.server.uid)
+    kept = await store.find_claim(claim.server.uid)
+    assert kept is not None
+    assert (kept.host, kept.nics) == (claim.host, claim.nics)
+
+
 async def test_a_released_server_that_lives_on_has_no_host(
     databases: Databases,
 ) -> None:

@@ -153,6 +153,7 @@ def stale_writes(
         store.release(term, uid, 1),
         store.record_delete(term, made_server(1)),
         store.finish_delete(term, uid),
+        store.forget_unplaced(term, uid),
         store.note_object_generation(term, uid, 9),
         store.ensure_network(term, network),
         store.release_network(term, "net-1"),

@@ -30,6 +30,7 @@ from kilonova_operator.services.servers.shared_wiring import (
 from kilonova_operator.services.servers.super_reconciler import SuperReconciler
 from kilonova_operator.services.servers.sweep import SuperSweep
 from kilonova_operator.services.servers.unplaced import Unplaced
+from kilonova_operator.services.servers.vanished import VanishedServers
 from kilonova_operator.services.servers.wakes import follow_servers
 from kilonova_operator.settings import API_DATABASE
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
@@ -46,6 +47,12 @@ def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
         feeds=context.feeds,
         server_uids=read_server_uids(context),
         lost=build_lost_servers(context),
+        vanished=VanishedServers(
+            kube=context.kube,
+            api=context.stores.api,
+            duty=build_duty(context, SUPER, API_DATABASE),
+            crds=CrdHealth(context.kube),
+        ),
     )
     servers = (Feed(FeedKind.SERVERS),)
     return (

@@ -16,6 +16,7 @@ from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.held_deletions import HeldDeletions
 from kilonova_operator.services.servers.lost_servers import LostServers
+from kilonova_operator.services.servers.vanished import VanishedServers
 from kilonova_operator.services.stores import ApiStore, CellStore
 
 SWEEP_SECONDS = 600.0
@@ -23,12 +24,13 @@ SWEEP_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class SuperSweep:
-    """Wakes the names of rows that have no living object."""
+    """Wakes the names of rows that have no living object; forgets those of cell0."""
 
     api: ApiStore
     feeds: Feeds
     server_uids: Callable[[], frozenset[str]]
     lost: LostServers
+    vanished: VanishedServers
 
     async def reconcile(self, cell: Key) -> RetryAfter | None:
         """Look at every row of one cell."""
@@ -38,6 +40,8 @@ class SuperSweep:
         while rows := await self.api.list_mappings(cell=cell.name, after=after):
             after = rows[-1].server.uid
             for row in rows:
+                if row.server.uid not in living:
+                    await self.vanished.forget(row)
                 if row.queued_for_delete or row.server.uid not in living:
                     self._wake(row)
                     if await self.lost.is_lost(row):

@@ -44,6 +44,14 @@ class DeletionStore(Protocol):
         """
         ...
 
+    async def forget_unplaced(self, term: Term, server_uid: str) -> bool:
+        """Remove the rows of a Server in cell0 whose object vanished (frozen).
+
+        Without a tombstone: nobody deleted it. False, and nothing is done, where
+        it holds a host.
+        """
+        ...
+
     async def find_tombstone(self, server_uid: str) -> Tombstone | None:
         """Return the tombstone of a Server whose delete is recorded."""
         ...

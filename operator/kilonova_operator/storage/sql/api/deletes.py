@@ -6,6 +6,7 @@
     release         one placement's domain is proven gone: its amounts are free;
                     the last one of a queued Server takes its rows along
     finish_delete   the same for a Server that holds no host
+    forget_unplaced the same for one in cell0 that nobody deleted
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
+from kilonova_api.names import CELL0
 from kilonova_operator.domain.placement import (
     HeldClaim,
     InstanceMapping,
@@ -79,6 +81,18 @@ def finish_delete(session: Session, server_uid: str) -> bool:
     if mapping is None:
         return True
     if not mapping.queued_for_delete or list_claims(session, server_uid=server_uid):
+        return False
+    _remove_rows(session, server_uid)
+    return True
+
+
+def forget_unplaced(session: Session, server_uid: str) -> bool:
+    """Remove the rows of a Server in cell0 that holds no host."""
+    mapping = session.get(InstanceMappingRow, server_uid)
+    if mapping is None:
+        return True
+    placed = mapping.cell != CELL0 or mapping.host is not None
+    if placed or list_claims(session, server_uid=server_uid):
         return False
     _remove_rows(session, server_uid)
     return True

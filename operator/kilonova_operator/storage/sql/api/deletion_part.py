@@ -57,6 +57,12 @@ class DeletionPart(StorePart):
             term, partial(deletes.finish_delete, server_uid=server_uid)
         )
 
+    async def forget_unplaced(self, term: Term, server_uid: str) -> bool:
+        """Remove the rows of a Server in cell0."""
+        return await self._database.write(
+            term, partial(deletes.forget_unplaced, server_uid=server_uid)
+        )
+
     async def find_tombstone(self, server_uid: str) -> Tombstone | None:
         """Return a Server's tombstone."""
         return await self._database.read(
