@@ -26,7 +26,6 @@ _COMMANDS: Mapping[str, list[str]] = {
 _KEPT = {
     "/var/lib/kilonova-lab/.slots.lock",
     "/var/lib/kilonova-lab/.kernel.lock",
-    "/var/lib/kilonova-lab/.kernel.json",  # while a lab runs beside, as the session's
     "/var/lib/kilonova-lab/stores",  # unpacked images, for the next start
 }
 _COUNTERS = re.compile(r"\[\d+:\d+\]|^#.*")
