@@ -7,6 +7,7 @@ import pytest
 
 from kilonova_operator.domain.placement import (
     BuryRequest,
+    DecisionRecord,
     NicClaim,
     WitnessedClaim,
 )
