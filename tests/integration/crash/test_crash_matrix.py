@@ -28,6 +28,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIFE_SECONDS = 300.0
 
+SLOW_ONLY = {"agent apply_existing Instance Building"}
+"""Said only of a build that takes 2 s, as the first one does: it downloads the
+image. The lives that are broken have it in the cache."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crash(
@@ -134,7 +138,7 @@ async def test_broken_at_every_step_one_guest_runs_and_nothing_is_left(
     except AssertionError as broken:
         raise AssertionError(f"broken at {script.broken}") from broken
     untouched = {s for s in steps if s.startswith(actor)} - set(script.broken)
-    assert len(untouched) <= 1, f"never broken: {untouched}"
+    assert untouched <= SLOW_ONLY, f"never broken: {untouched}"
     process = "agent" if actor == "files" else actor
     killed = crash.kills[process] - before[process]
     assert killed == (0 if when == "answer lost" else len(script.broken))
