@@ -81,6 +81,7 @@ class Reconciler:
         self._builds = builds
         self._statuses = statuses
         self._ended: dict[str, str] = {}
+        self._untold: dict[str, Outcome] = {}
 
     async def reconcile(self, uuid: str) -> None:
         """Look at one guest and do the next step."""
@@ -106,7 +107,7 @@ class Reconciler:
         elif isinstance(decision, Destroy):
             await self._destroy(seen, decision)
         elif isinstance(decision, Build | BringUp) and self._pauses(wanted):
-            return  # it just failed
+            await self._tell_untold(wanted)
         elif is_first_start(seen, decision) and not await self._is_still_ours(wanted):
             log.info("%s: its order has changed; the news are waited for", wanted.key)
         else:
@@ -117,6 +118,12 @@ class Reconciler:
         if left > 0:
             self._around.look_again(wanted.metadata.name, left)
         return left > 0
+
+    async def _tell_untold(self, wanted: Instance) -> None:
+        """Tell of a failure that could not be told when it came."""
+        outcome = self._untold.get(wanted.metadata.name)
+        if outcome is not None:
+            await self._conclude(wanted, outcome)
 
     async def _is_still_ours(self, wanted: Instance) -> bool:
         """Tell whether the build was not given to another host meanwhile."""
@@ -132,6 +139,7 @@ class Reconciler:
         """Hear that the Instance is gone; the guest, if there is one, goes on."""
         self._builds.forget(uuid)
         self._ended.pop(uuid, None)
+        self._untold.pop(uuid, None)
         self._life.forget(uuid)
         self._statuses.forget(uuid)
 
@@ -217,6 +225,8 @@ class Reconciler:
             self._builds.end(uuid)
         report = outcome.report
         if report.fault is not None:
+            self._untold[uuid] = outcome
             # Not from what failed: a hypervisor may end in the middle of a start.
             report = with_power(report, await self._driver.find_guest(uuid))
         await self._statuses.write(wanted, report, outcome.record)
+        self._untold.pop(uuid, None)

@@ -18,6 +18,7 @@ from support.fake_driver import FakeDriver
 from support.file_systems import FileCut
 from support.image_server import ImageServer, image_server
 from support.instances import make_instance
+from support.memory_api import build_unreachable
 from support.mortal_agent import NODE, MortalAgent, mortal_agent
 
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -151,6 +152,33 @@ async def test_what_is_written_of_a_refused_guest_calls_for_no_attempt(
         status = found["status"] | {"fault": found["status"]["fault"] | message}
         host.kube._put(Instance.resource(), key, found | {"status": status})
         await pass_seconds(host, clock, 1.0)
+    assert refusals.attempts == 1
+
+
+async def test_a_failure_that_could_not_be_told_is_told_before_the_next_attempt(
+    host: MortalAgent,
+    images: ImageServer,
+    clock: FakeClock,
+    refusals: Refusals,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    untold: list[str] = []
+    apply = host.kube.apply_existing
+
+    async def lose_two(resource: Any, body: Any, **how: Any) -> Any:
+        fault = body.get("status", {}).get("fault")
+        if fault and len(untold) < 2:
+            untold.append(fault["reason"])
+            raise build_unreachable()
+        return await apply(resource, body, **how)
+
+    monkeypatch.setattr(host.kube, "apply_existing", lose_two)
+    began_at = clock.boottime()
+
+    await order(host, images, clock)
+
+    assert untold == ["GuestRejected", "GuestRejected"]
+    assert clock.boottime() - began_at < FAULT_RETRY_SECONDS / 2
     assert refusals.attempts == 1
 
 
