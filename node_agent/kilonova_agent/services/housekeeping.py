@@ -1,7 +1,8 @@
 """Taking away what nobody needs any more: networks, old images, the bin.
 
 Nothing is taken while it is doubtful what is needed: as long as the host is not
-accepted, its Instances are not known, or its clock is wrong.
+accepted, its Instances are not known, or its clock is wrong. Only what guests
+print is cut whatever else is known: it grows all the same.
 """
 
 import asyncio
@@ -76,6 +77,7 @@ class Housekeeping:
 
     async def sweep(self) -> None:
         """Take away what is old or unused now."""
+        await asyncio.to_thread(self._store.cut_console_logs)
         if self._list_instances() is None:
             return
         for name, age in (await asyncio.to_thread(self._sweep_files)).items():

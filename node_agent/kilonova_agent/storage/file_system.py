@@ -5,8 +5,10 @@ test can end the agent between any two of them. Reading needs no such seam. All
 methods block.
 """
 
+import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -36,6 +38,13 @@ class FileSystem(Protocol):
 
     def append(self, part: BinaryIO, chunk: bytes) -> None:
         """Append to a file of ``open_part``."""
+        ...
+
+    def keep_end(self, path: Path, size: int) -> None:
+        """Cut a file that a program appends to down to its last bytes.
+
+        What is written at that very moment can be lost, and all of it in a kill.
+        """
         ...
 
     def sync(self, path: Path) -> None:
@@ -97,6 +106,17 @@ class HostFileSystem:
     def append(self, part: BinaryIO, chunk: bytes) -> None:
         """Append to an open file."""
         part.write(chunk)
+
+    def keep_end(self, path: Path, size: int) -> None:
+        """Cut a file in place: whoever has it open goes on after what is left."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(path, flags), "r+b", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", str(path))
+            end = os.pread(file.fileno(), size, max(0, status.st_size - size))
+            file.truncate(0)
+            file.write(end)
 
     def sync(self, path: Path) -> None:
         """Wait until a file or a folder's names are on disk."""

@@ -15,6 +15,7 @@ where a disk is: nothing here can overwrite one.
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -31,6 +32,9 @@ from kilonova_api.flavor import FlavorSize
 _GIB = 1024**3
 _MIB = 1024**2
 BUILDING_SUFFIX = ".building"
+CONSOLE_MOST_BYTES = 4 * _MIB
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,23 @@ class GuestStore:
         await asyncio.to_thread(self._fs.create_sparse, temporary, size)
         await qemu_img.run_program("mkswap", "--label", "swap1", str(temporary))
         await asyncio.to_thread(link_once, self._fs, temporary, path)
+
+    def cut_console_logs(
+        self, *, most_bytes: int = CONSOLE_MOST_BYTES, kept_bytes: int = _MIB
+    ) -> None:
+        """Keep the end of every console log that has grown too long.
+
+        A guest may print for ever. Where virtlogd writes the logs, it turns them
+        over by itself before they are as long as this.
+        """
+        for path in self._instances.glob("*/console.log"):
+            try:
+                if path.lstat().st_size > most_bytes:
+                    self._fs.keep_end(path, kept_bytes)
+            except FileNotFoundError:  # the guest was destroyed meanwhile
+                continue
+            except OSError as error:
+                log.warning("the console log %s grows on: %s", path, error)
 
     def bin(self, uuid: str) -> None:
         """Move a guest's files to the bin; what never became a disk just goes.

@@ -16,7 +16,7 @@ import pytest
 from kilonova_agent.domain.orders import OrderRecord, begin
 from kilonova_agent.services.builder import Builder
 from kilonova_agent.services.housekeeping import AgeLimits, Housekeeping
-from kilonova_agent.storage.guest_files import GuestStore
+from kilonova_agent.storage.guest_files import CONSOLE_MOST_BYTES, GuestStore
 from kilonova_agent.storage.images.cache import (
     ImageCache,
     ImageDownloading,
@@ -180,6 +180,43 @@ async def test_nothing_is_taken_while_the_orders_are_not_known(house: House) -> 
 
     assert len(house.store.list_binned()) == 1
     assert house.networks.kept == []
+
+
+async def test_what_a_guest_prints_is_cut_whatever_else_is_known(
+    house: House,
+) -> None:
+    log = house.store.of(UUID).console_log
+    log.write_bytes(b"x" * CONSOLE_MOST_BYTES + b"the end")
+    house.instances = None
+
+    await house.keeping.sweep()
+
+    kept = log.read_bytes()
+    assert kept.endswith(b"xthe end")
+    assert len(kept) == 1024**2
+
+
+async def test_a_console_log_of_an_ordinary_length_stays_whole(house: House) -> None:
+    log = house.store.of(UUID).console_log
+    log.write_bytes(b"x" * CONSOLE_MOST_BYTES)
+
+    await house.keeping.sweep()
+
+    assert log.stat().st_size == CONSOLE_MOST_BYTES
+
+
+async def test_a_console_log_that_cannot_be_cut_stops_nothing_else(
+    house: House,
+) -> None:
+    log, victim = house.store.of(UUID).console_log, house.state_dir / "victim"
+    victim.write_bytes(b"data")
+    log.symlink_to(victim)
+
+    house.store.cut_console_logs(most_bytes=1, kept_bytes=1)
+    await house.keeping.sweep()
+
+    assert victim.read_bytes() == b"data"
+    assert house.networks.kept == [set()]
 
 
 async def test_networks_that_an_order_names_stay(house: House) -> None:

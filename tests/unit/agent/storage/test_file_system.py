@@ -1,5 +1,6 @@
 """Single steps on the host's own files."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,27 @@ def test_nothing_that_is_there_is_made_anew(tmp_path: Path, step: str) -> None:
         steps[step]()
 
     assert there.read_bytes() == b"data"
+
+
+def test_a_file_that_is_cut_goes_on_after_what_was_left(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"0123456789")
+
+        FS.keep_end(log, 4)
+        writer.write(b"abc")
+
+    assert log.read_bytes() == b"6789abc"
+
+
+def test_only_a_file_of_ones_own_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"data")
+    (tmp_path / "link").symlink_to("victim")
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="symbolic"):
+        FS.keep_end(tmp_path / "link", 1)
+    with pytest.raises(OSError, match="regular"):
+        FS.keep_end(tmp_path / "pipe", 1)
+
+    assert (tmp_path / "victim").read_bytes() == b"data"
