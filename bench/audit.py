@@ -13,6 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from kilonova_api.names import SUPER_FIELD_MANAGER
+from kilonova_lab.errors import LabError
 
 OPERATOR_SUFFIX = ":kilonova-operator"
 HOSTS_PREFIX = "system:serviceaccount:kilonova-hosts:"
@@ -34,6 +38,8 @@ class Write:
     namespace: str
     name: str
     code: int
+    field_manager: str
+    state: str | None
 
     @property
     def is_upkeep(self) -> bool:
@@ -47,6 +53,14 @@ class Write:
         """Belongs to one Server's life."""
         return self.resource in _PER_SERVER
 
+    @property
+    def shows_build(self) -> bool:
+        """Says BUILD once more, of a build that takes its time.
+
+        The first to say so is super, when it gives the Server its host.
+        """
+        return self.state == "BUILD" and self.field_manager != SUPER_FIELD_MANAGER
+
 
 def find_role(user: str) -> str | None:
     """Return ``operator`` or ``agent`` for an account of ours, else None."""
@@ -58,8 +72,14 @@ def find_role(user: str) -> str | None:
 
 
 def read_writes(log: Path, *, offset: int = 0) -> Iterator[Write]:
-    """Yield our writes that stand in the log after ``offset`` bytes."""
+    """Yield our writes that stand in the log after ``offset`` bytes.
+
+    Raises:
+        LabError: the log was rotated meanwhile, as that of ``make up`` is.
+    """
     with log.open("rb") as lines:
+        if log.stat().st_size < offset:
+            raise LabError(f"{log} was begun anew while writes were counted: try again")
         lines.seek(offset)
         for line in lines:
             if not line.endswith(b"\n"):  # is being written at this moment
@@ -82,15 +102,31 @@ def _parse(event: dict[str, Any]) -> Write | None:
         namespace=target.get("namespace", ""),
         name=target.get("name", ""),
         code=event.get("responseStatus", {}).get("code", 0),
+        field_manager=_find_field_manager(event),
+        state=_find_state(event.get("requestObject")),
     )
+
+
+def _find_field_manager(event: dict[str, Any]) -> str:
+    query = parse_qs(urlsplit(event.get("requestURI", "")).query)
+    return next(iter(query.get("fieldManager", ())), "")
+
+
+def _find_state(body: Any) -> str | None:
+    status = body.get("status") if isinstance(body, dict) else None
+    return status.get("state") if isinstance(status, dict) else None
 
 
 @dataclass(frozen=True, slots=True)
 class WriteCount:
-    """Writes of a span of time, upkeep left out."""
+    """Writes of a span of time, upkeep left out.
+
+    ``shown_builds`` are among ``per_server``.
+    """
 
     per_server: int
     by_role: dict[str, int]
+    shown_builds: int
     aggregate: int
     kinds: dict[str, int]
 
@@ -106,6 +142,7 @@ def count_writes(log: Path, *, offset: int = 0) -> WriteCount:
     return WriteCount(
         per_server=len(mine),
         by_role=dict(Counter(w.role for w in mine)),
+        shown_builds=sum(w.shows_build for w in mine),
         aggregate=len(writes) - len(mine),
         kinds=dict(kinds.most_common()),
     )

@@ -9,7 +9,6 @@ from bench.writes import measure_writes
 from support.kilonova import Kilonova
 
 MOST_WRITES_A_SERVER = 8
-WRITES_OF_A_SHOWN_BUILD = 2
 SERVERS = 30
 
 
@@ -21,6 +20,6 @@ def test_a_server_costs_at_most_eight_writes_from_create_to_gone(
     )
     lab.prepare()
     measured = measure_writes(lab, servers=SERVERS)
-    writes = round(measured["per_server"] * SERVERS)
-    shown_as_building = WRITES_OF_A_SHOWN_BUILD * measured["slow_builds"]
-    assert writes <= MOST_WRITES_A_SERVER * SERVERS + shown_as_building, measured
+    # Said of builds that last longer than 2 s, on a busy machine: not each Server's.
+    writes = round(measured["per_server"] * SERVERS) - measured["shown_builds"]
+    assert writes <= MOST_WRITES_A_SERVER * SERVERS, measured

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -25,12 +26,36 @@ LAYOUT = ControlPlaneLayout(
 
 def test_the_audit_policy_records_every_write_and_no_read() -> None:
     policy = json.loads(commands.build_audit_policy())
-    first, rest = policy["rules"]
-    assert set(first["verbs"]) == {
+    with_words, writes, rest = policy["rules"]
+    assert set(writes["verbs"]) == {
         *("create", "update", "patch", "delete", "deletecollection")
     }
-    assert set(first) == {"level", "verbs"}
+    assert set(writes) == {"level", "verbs"}
+    assert set(with_words["verbs"]) <= set(writes["verbs"])
     assert rest == {"level": "None"}
+
+
+def test_words_are_kept_of_statuses_only_which_hold_no_secret() -> None:
+    with_words, *others = json.loads(commands.build_audit_policy())["rules"]
+    (group,) = with_words["resources"]
+    assert group["resources"] == ["servers/status", "instances/status"]
+    assert all(rule["level"] in ("Metadata", "None") for rule in others)
+
+
+def test_only_a_lab_that_lives_long_begins_its_audit_log_anew() -> None:
+    rotating = replace(LAYOUT, rotates_audit_log=True)
+    kept = {
+        name: [
+            word.removeprefix("--audit-log-")
+            for word in commands.build_apiserver(layout, with_nodes=True)
+            if word.startswith("--audit-log-max")
+        ]
+        for name, layout in (("tests", LAYOUT), ("make up", rotating))
+    }
+    assert kept == {
+        "tests": ["maxsize=100000"],
+        "make up": ["maxsize=64", "maxbackup=1"],
+    }
 
 
 def test_etcd_and_a_control_plane_alone_listen_on_loopback_only() -> None:
