@@ -16,6 +16,9 @@ from kilonova_api.meta import (
     Status,
     list_set,
 )
+from kilonova_api.network import Ipv4
+
+MAX_UNKNOWN_ADDRESSES = 256
 
 Uuid = Annotated[
     str,
@@ -161,6 +164,17 @@ class AgentReport(CrdModel):
             le=1073741824,
         ),
     ] = 0
+    unknown_addresses: Annotated[
+        tuple[Ipv4, ...],
+        Field(
+            description=(
+                "IPv4 addresses of those guests, as far as the host knows them: no "
+                "Server is given one."
+            ),
+            max_length=MAX_UNKNOWN_ADDRESSES,
+            json_schema_extra=list_set(),
+        ),
+    ] = ()
     observed_generation: Annotated[
         int,
         Field(

@@ -65,6 +65,11 @@ class FakeDriver:
     async def list_guests(self) -> list[Guest]:
         return list(self._host.guests.values())
 
+    async def list_addresses(self, uuids: Iterable[str]) -> frozenset[str]:
+        known = self._host.definitions
+        asked = [known[uuid] for uuid in uuids if uuid in known]
+        return frozenset(nic.address for guest in asked for nic in guest.nics)
+
     async def find_guest(self, uuid: str) -> Guest | None:
         return self._host.guests.get(uuid)
 

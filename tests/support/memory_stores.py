@@ -25,7 +25,6 @@ from kilonova_operator.domain.placement import (
     HeldClaim,
     InstanceMapping,
     NicClaim,
-    NicRequest,
     Released,
     ServerRef,
     Tombstone,
@@ -80,7 +79,7 @@ class MemoryApiStore:
             request.placement_generation_floor,
             before.placement_generation if before else 0,
         )
-        nics = self._give_addresses(ref.uid, request.nics)
+        nics = self._give_addresses(ref.uid, request)
         held = HeldClaim(ref.uid, floor + 1, request.host, dict(request.amounts))
         self.claims[ref.uid, floor + 1] = held
         self.nics |= {(ref.uid, nic.name): nic for nic in nics}
@@ -273,12 +272,10 @@ class MemoryApiStore:
             updated_at=now,
         )
 
-    def _give_addresses(
-        self, uid: str, wanted: tuple[NicRequest, ...]
-    ) -> list[NicClaim]:
-        taken = {nic.address for nic in self.nics.values()}
+    def _give_addresses(self, uid: str, request: ClaimRequest) -> list[NicClaim]:
+        taken = {nic.address for nic in self.nics.values()} | request.held_addresses
         given = []
-        for nic in wanted:
+        for nic in request.nics:
             if known := self.nics.get((uid, nic.name)):
                 given.append(known)
                 continue

@@ -44,6 +44,10 @@ from kilonova_operator.services.servers.cell_wiring import build_cell_controller
 from kilonova_operator.services.servers.lost_servers import LostNotes, LostServers
 from kilonova_operator.services.servers.shared_wiring import build_lost_servers
 from kilonova_operator.services.servers.super_wiring import build_super_controllers
+from kilonova_operator.services.servers.unknown_guests import (
+    WITH_UNKNOWN_GUESTS,
+    index_unknown_guests,
+)
 from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.settings import Settings
 from support.clock import FakeClock
@@ -346,6 +350,7 @@ class ServerLab:
         )
         informers.instances.add_index(BY_SERVER_UID, lambda i: (i.spec.server.uid,))
         informers.instances.add_index(BY_HOST, lambda i: (i.spec.host,))
+        informers.compute_hosts.add_index(WITH_UNKNOWN_GUESTS, index_unknown_guests)
         return informers
 
     # Time.

@@ -6,7 +6,11 @@ from datetime import datetime
 from typing import Literal
 
 from kilonova_agent.drivers.base import Guest, HostInventory
-from kilonova_api.compute_host import AgentReport, CpuReport
+from kilonova_api.compute_host import (
+    MAX_UNKNOWN_ADDRESSES,
+    AgentReport,
+    CpuReport,
+)
 from kilonova_api.meta import Condition
 
 _BYTES_PER_GIB = 1024**3
@@ -38,6 +42,7 @@ class HostFindings:
     disk_bytes: int
     unknown: tuple[Guest, ...] | None
     troubles: tuple[Trouble, ...]
+    unknown_addresses: frozenset[str] = frozenset()
 
 
 def find_unknown(guests: Iterable[Guest], known: Iterable[str]) -> tuple[Guest, ...]:
@@ -68,6 +73,9 @@ def build_report(
             "unknown_domains": len(findings.unknown),
             "unknown_vcpus": sum(guest.vcpus for guest in findings.unknown),
             "unknown_memory_mib": sum(guest.memory_mib for guest in findings.unknown),
+            "unknown_addresses": tuple(
+                sorted(findings.unknown_addresses)[:MAX_UNKNOWN_ADDRESSES]
+            ),
         }
     return report.model_copy(update=changes)
 

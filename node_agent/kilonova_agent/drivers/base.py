@@ -130,6 +130,10 @@ class ComputeDriver(Protocol):
         """List every guest of the host, ours or not, running or not."""
         ...
 
+    async def list_addresses(self, uuids: Iterable[str]) -> frozenset[str]:
+        """List the IPv4 addresses that guests may send from, as far as known."""
+        ...
+
     async def find_guest(self, uuid: str) -> Guest | None:
         """Read one guest; None when the hypervisor knows no such uuid."""
         ...

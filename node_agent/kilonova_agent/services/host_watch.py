@@ -27,7 +27,11 @@ from kilonova_agent.drivers.base import (
     Guest,
     HostInventory,
 )
-from kilonova_api.compute_host import AgentReport, ComputeHost
+from kilonova_api.compute_host import (
+    MAX_UNKNOWN_ADDRESSES,
+    AgentReport,
+    ComputeHost,
+)
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import KubeError
@@ -161,10 +165,14 @@ class HostWatch:
         """Gather; None while a report would say less than is true."""
         known = self._facts.list_known()
         unknown: tuple[Guest, ...] | None = None
+        addresses: frozenset[str] = frozenset()
         troubles: tuple[Trouble, ...] = ()
         try:
             await self._read_inventory()
             guests = await self._driver.list_guests()
+            if known is not None:
+                unknown = find_unknown(guests, known)
+                addresses = await self._list_addresses(unknown)
         except DriverUnavailable as error:
             silent = self._clock.boottime() - self._driver_seen_at
             if silent < _DRIVER_GRACE_SECONDS:
@@ -174,13 +182,18 @@ class HostWatch:
             self._driver_seen_at = self._clock.boottime()
             if known is None:
                 return None
-            unknown = find_unknown(guests, known)
         return HostFindings(
             inventory=self._inventory,
             disk_bytes=_read_disk_bytes(self._state_dir),
             unknown=unknown,
+            unknown_addresses=addresses,
             troubles=(*troubles, *self._facts.list_troubles()),
         )
+
+    async def _list_addresses(self, guests: tuple[Guest, ...]) -> frozenset[str]:
+        """List what guests hold that no Instance speaks of; usually there are none."""
+        uuids = sorted(guest.uuid for guest in guests)[:MAX_UNKNOWN_ADDRESSES]
+        return await self._driver.list_addresses(uuids) if uuids else frozenset()
 
     async def _read_inventory(self) -> None:
         now = self._clock.boottime()

@@ -75,6 +75,8 @@ class ClaimRequest:
     attempt: int = 1
     tried_hosts: tuple[str, ...] = ()
     decision: DecisionRecord | None = None
+    held_addresses: frozenset[str] = frozenset()
+    """Addresses of living guests that nobody knows: given to no NIC."""
     request_id: str = field(default_factory=lambda: str(uuid4()))
 
 

@@ -35,6 +35,10 @@ from kilonova_operator.domain.hosts.nodes import (
     build_pod_summary,
 )
 from kilonova_operator.services.control.waiting import Reference
+from kilonova_operator.services.servers.unknown_guests import (
+    WITH_UNKNOWN_GUESTS,
+    index_unknown_guests,
+)
 
 HEARTBEAT_LEASE = "heartbeat"
 """Name of a host's Lease in the host's namespace."""
@@ -147,6 +151,7 @@ def _add_indexes(informers: Informers) -> None:
         BY_SERVER_UID, lambda instance: (instance.spec.server.uid,)
     )
     informers.instances.add_index(BY_HOST, lambda instance: (instance.spec.host,))
+    informers.compute_hosts.add_index(WITH_UNKNOWN_GUESTS, index_unknown_guests)
     informers.pods.add_index(BY_NODE, lambda pod: _present(pod.node))
 
 

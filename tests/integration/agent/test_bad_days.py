@@ -34,6 +34,25 @@ async def test_an_instance_that_vanished_orders_nothing(lab: AgentLab) -> None:
     assert lab.host.domain_states() == {instance.metadata.name: RUNNING}
 
 
+async def test_a_guest_whose_instance_vanished_still_says_its_address(
+    lab: AgentLab,
+) -> None:
+    nic = make_nic_body(address="10.20.0.77")
+    body = make_instance(host=lab.node, image=lab.images.add_disk(), networks=[nic])
+    instance = await lab.until_state(await lab.order(body), "ACTIVE")
+
+    await lab.delete_object(instance)
+
+    host = await lab.until_host(lambda h: _unknown(h) == (1, 1, 16))
+    assert host.status.agent is not None
+    assert host.status.agent.unknown_addresses == ("10.20.0.77",)
+    again = await lab.order(_same(lab, instance))
+    await lab.until_state(again, "ACTIVE")
+    host = await lab.until_host(lambda h: _unknown(h) == (0, 0, 0))
+    assert host.status.agent is not None
+    assert host.status.agent.unknown_addresses == ()
+
+
 async def test_a_deletion_timestamp_is_no_order(lab: AgentLab) -> None:
     body = make_instance(host=lab.node, image=lab.images.add_disk())
     body["metadata"]["finalizers"] = ["example.com/held"]

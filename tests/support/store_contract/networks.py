@@ -6,8 +6,14 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from kilonova_operator.domain.addressing import AddressPool, NetworkRequest
-from kilonova_operator.domain.placement import NicRequest
-from kilonova_operator.domain.refusals import NetworkInUse, PoolExhausted, RangeInUse
+from kilonova_operator.domain.placement import ClaimRequest, NicRequest
+from kilonova_operator.domain.refusals import (
+    AddressInUse,
+    NetworkInUse,
+    NoAddressLeft,
+    PoolExhausted,
+    RangeInUse,
+)
 from support.databases import Databases, made_claim
 from support.store_contract.epoch import prepare_host
 
@@ -197,3 +203,27 @@ async def test_holders_of_ranges_are_listed_by_pages(databases: Databases) -> No
         ("net-2", "Network shop/net-2"),
     ]
     assert await store.list_networks(after="net-2") == []
+
+
+async def test_no_address_of_a_living_guest_that_nobody_knows_is_given(
+    databases: Databases,
+) -> None:
+    store = databases.open_api()
+    term = await store.take_term("super", "pod-a")
+    await prepare_host(store, term)
+    await store.ensure_network(term, nat(1, "10.0.0.0/29"))
+    held = frozenset({"10.0.0.3", "10.0.0.4", "10.0.0.6", "192.0.2.1"})
+    nic, fixed = NicRequest("eth0", "net-1"), NicRequest("eth0", "net-1", "10.0.0.4")
+
+    def asked(number: int, nic: NicRequest, held: frozenset[str]) -> ClaimRequest:
+        return replace(made_claim(number, nics=(nic,)), held_addresses=held)
+
+    claim = await store.claim(term, asked(1, nic, held))
+    assert claim.nics[0].address == "10.0.0.5"
+    with pytest.raises(AddressInUse, match=r"10\.0\.0\.4"):
+        await store.claim(term, asked(2, fixed, held))
+    with pytest.raises(NoAddressLeft):
+        await store.claim(term, asked(3, nic, held))
+    # Once the guest is known or gone, its address is free, or its own.
+    again = await store.claim(term, asked(2, fixed, frozenset()))
+    assert again.nics[0].address == "10.0.0.4"

@@ -21,6 +21,7 @@ from kilonova_agent.drivers.base import (
     VirtType,
 )
 from kilonova_agent.drivers.libvirt import guests, networks, nwfilters
+from kilonova_agent.drivers.libvirt.addresses import list_addresses
 from kilonova_agent.drivers.libvirt.connection import LibvirtConnection
 from kilonova_agent.drivers.libvirt.domain_xml import (
     GuestCpu,
@@ -87,6 +88,11 @@ class LibvirtDriver:
     async def list_guests(self) -> list[Guest]:
         """List every domain."""
         return await self._call(guests.list_guests)
+
+    async def list_addresses(self, uuids: Iterable[str]) -> frozenset[str]:
+        """List the addresses of domains."""
+        asked = tuple(uuids)
+        return await self._call(lambda c: list_addresses(c, asked))
 
     async def find_guest(self, uuid: str) -> Guest | None:
         """Read one domain."""

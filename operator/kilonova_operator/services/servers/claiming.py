@@ -20,6 +20,7 @@ from kilonova_operator.domain.servers.server_ref import build_server_ref
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
+from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.stores import ApiStore
 
 
@@ -46,6 +47,7 @@ class HostClaimer:
     duty: Duty
     ranking: HostRanking
     instances: InstanceView
+    unknown: UnknownGuests
 
     async def claim_best(
         self, server: Server, found: References, attempt: Attempt
@@ -93,6 +95,7 @@ class HostClaimer:
             attempt=attempt.number,
             tried_hosts=attempt.tried_hosts,
             decision=DecisionRecord("Claimed", record.wire(), host=host),
+            held_addresses=self.unknown.list_addresses(),
         )
 
 

@@ -29,6 +29,7 @@ from kilonova_operator.services.servers.shared_wiring import (
 )
 from kilonova_operator.services.servers.super_reconciler import SuperReconciler
 from kilonova_operator.services.servers.sweep import SuperSweep
+from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.servers.unplaced import Unplaced
 from kilonova_operator.services.servers.vanished import VanishedServers
 from kilonova_operator.services.servers.wakes import follow_servers
@@ -79,7 +80,13 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
         placer=_build_placer(
             context,
             duty,
-            HostClaimer(context.stores.api, duty, ranking, instances),
+            HostClaimer(
+                context.stores.api,
+                duty,
+                ranking,
+                instances,
+                UnknownGuests(context.informers.compute_hosts),
+            ),
             statuses,
         ),
         concluder=_build_concluder(

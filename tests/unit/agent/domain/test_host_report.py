@@ -11,7 +11,7 @@ from kilonova_agent.domain.host_report import (
     find_unknown,
 )
 from kilonova_agent.drivers.base import Guest, GuestPower, HostInventory
-from kilonova_api.compute_host import AgentReport
+from kilonova_api.compute_host import MAX_UNKNOWN_ADDRESSES, AgentReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IDENTITY = HostIdentity("11111111-2222-4333-8444-555555555555", "boot", "node", "0.1.0")
@@ -97,3 +97,22 @@ def test_only_living_guests_without_an_instance_are_unknown() -> None:
     guests = [make_guest("a"), make_guest("b"), make_guest("c", GuestPower.SHUTDOWN)]
 
     assert [g.uuid for g in find_unknown(guests, ["a"])] == ["b"]
+
+
+def test_the_addresses_of_unknown_guests_are_told_up_to_a_bound() -> None:
+    few = build(
+        replace(FINDINGS, unknown_addresses=frozenset({"10.0.0.9", "10.0.0.3"}))
+    )
+    assert few.unknown_addresses == ("10.0.0.3", "10.0.0.9")
+    many = frozenset(f"10.1.{number // 256}.{number % 256}" for number in range(1000))
+    full = build(replace(FINDINGS, unknown_addresses=many), last=few)
+    assert len(full.unknown_addresses) == MAX_UNKNOWN_ADDRESSES
+    assert set(full.unknown_addresses) <= many
+    AgentReport.model_validate(full.wire())
+    assert build(last=full).unknown_addresses == ()
+
+
+def test_addresses_that_cannot_be_read_now_stay_as_reported() -> None:
+    known = build(replace(FINDINGS, unknown_addresses=frozenset({"10.0.0.3"})))
+    blind = replace(FINDINGS, unknown=None)
+    assert build(blind, last=known).unknown_addresses == ("10.0.0.3",)

@@ -63,7 +63,12 @@ class Claimer:
             host=request.host,
             placement_generation=next_generation(made, floor),
             amounts=dict(sort_amounts(request.amounts)),
-            nics=self.nics.assign(session, request.server.uid, request.nics),
+            nics=self.nics.assign(
+                session,
+                request.server.uid,
+                request.nics,
+                held=request.held_addresses,
+            ),
             attempt=request.attempt,
             tried_hosts=request.tried_hosts,
             provider=provider,

@@ -1,6 +1,6 @@
 """Addresses and MACs of a Server's NICs: given once, kept while it lives. Blocking."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
@@ -42,15 +42,23 @@ class NicAssigner:
         self._draw_mac = draw_mac
 
     def assign(
-        self, session: Session, server_uid: str, nics: Sequence[NicRequest]
+        self,
+        session: Session,
+        server_uid: str,
+        nics: Sequence[NicRequest],
+        *,
+        held: Iterable[str] = (),
     ) -> tuple[NicClaim, ...]:
         """Return every NIC with its address and MAC; those that have them keep them.
+
+        ``held``: addresses of living guests that no row speaks of.
 
         Raises:
             AddressInUse, AddressOutOfRange, NoAddressLeft, NetworkUnknown
         """
         if not nics:
             return ()
+        taken = frozenset(int(IPv4Address(address)) for address in held)
         networks, kept = _read_networks(session, server_uid, nics)
         given = dict(kept)
         # Asked-for addresses first, so that no free choice takes one of them.
@@ -60,19 +68,28 @@ class NicAssigner:
             network = networks.get(nic.network_id)
             if network is None:
                 raise NetworkUnknown(nic.name, nic.network_id)
-            address = self._choose(session, network, nic)
+            address = self._choose(session, network, nic, taken)
             given[nic.name] = self._write(session, server_uid, nic, address)
         return tuple(given[nic.name] for nic in nics)
 
     def _choose(
-        self, session: Session, network: NetworkRow, nic: NicRequest
+        self,
+        session: Session,
+        network: NetworkRow,
+        nic: NicRequest,
+        held: frozenset[int],
     ) -> IPv4Address:
         if nic.address is not None:
-            return _check_fixed(session, network, nic.name, nic.address)
+            address = _check_fixed(session, network, nic.name, nic.address)
+            if int(address) in held:
+                raise AddressInUse(nic.name, nic.address, network.name)
+            return address
         range_ = range_of(network)
         start = self._hints.next_start(network.network_id)
         for first, last in search_order(range_.pools, start):
             found = _find_free(session, network.network_id, first, last)
+            while found in held:
+                found = _find_free(session, network.network_id, found + 1, last)
             if found is not None:
                 self._hints.note_given(network.network_id, found)
                 return IPv4Address(found)
@@ -133,6 +150,8 @@ def _check_fixed(
 
 def _find_free(session: Session, network_id: str, first: int, last: int) -> int | None:
     """Return the lowest free address of ``first..last``, in one statement."""
+    if first > last:
+        return None
     asked = {"network_id": network_id, "first": first, "last": last}
     found: int | None = session.scalar(_select_free(), asked)
     return found
