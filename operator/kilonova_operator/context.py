@@ -1,6 +1,6 @@
 """The singletons of one operator process, handed to whatever is built in it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -16,6 +16,10 @@ from kilonova_operator.services.stores import ApiStore, CellStore, EpochStore
 from kilonova_operator.settings import API_DATABASE, Settings
 
 
+async def _nothing_to_prepare(_database: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """The databases of this release: ``cells`` by name, cell0 included."""
@@ -23,7 +27,10 @@ class Stores:
     api: ApiStore
     cells: Mapping[str, CellStore]
     revisions: Mapping[str, str]
-    """Schema revision of each database, by the database's name."""
+    """Schema revision of each database that has answered, by its name."""
+    prepare: Callable[[str], Awaitable[None]] = _nothing_to_prepare
+    """Makes sure of a database before its first term; DatabaseUnavailable if it
+    cannot be used yet."""
 
     def all(self) -> Mapping[str, EpochStore]:
         """Return every database by its name."""

@@ -69,6 +69,7 @@ def build_leadership(
     return Leadership(
         build_elector,
         stores.all(),
+        prepare=stores.prepare,
         identity=identity,
         clock=parts.clock,
         random=parts.random,

@@ -1,6 +1,11 @@
-"""Opens the databases: each must answer, and its schema be this program's."""
+"""Opens the databases: the schema of each must be this program's.
+
+The API database and cell0 must answer. A cell's own may come later: until then
+the rest works, and only that cell's Servers wait.
+"""
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import DBAPIError
@@ -21,7 +26,10 @@ from kilonova_operator.storage.sql.stores import (
 )
 from kilonova_operator.storage.sql.urls import parse_url
 
+logger = logging.getLogger(__name__)
+
 _CHECK = EngineSettings(pool_size=1)
+_NEEDED = frozenset({API_DATABASE, CELL0})
 
 
 class SchemaNotCurrent(KilonovaError):
@@ -42,13 +50,17 @@ async def open_stores(settings: Settings, owner: Owner) -> Stores:
     """Open every database of this release.
 
     Raises:
-        DatabaseUnavailable: one does not answer; it may later.
+        DatabaseUnavailable: one that nobody can do without does not answer.
         SchemaNotCurrent: run what its text says first.
     """
-    revisions = {
-        name: await asyncio.to_thread(_check_schema, settings, name)
-        for name in settings.databases
-    }
+    schemas = _Schemas(settings)
+    for name in settings.databases:
+        try:
+            await schemas.check(name)
+        except DatabaseUnavailable as error:
+            if name in _NEEDED:
+                raise
+            logger.warning("%s; the rest starts without it", error)
     bounds = StoreSettings(engine=EngineSettings(pool_size=settings.database_pool_size))
     api = open_api_store(
         settings.database_url(API_DATABASE), owner, utcnow=_utcnow, settings=bounds
@@ -59,7 +71,33 @@ async def open_stores(settings: Settings, owner: Owner) -> Stores:
         )
         for cell in (CELL0, *settings.cells)
     }
-    return Stores(api=api, cells=cells, revisions=revisions)
+    return Stores(api, cells, revisions=schemas.revisions, prepare=schemas.prepare)
+
+
+class _Schemas:
+    """The schemas of the databases that have answered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.revisions: dict[str, str] = {}
+
+    async def check(self, name: str) -> None:
+        """Make sure of a database's schema, once."""
+        if name not in self.revisions:
+            found = await asyncio.to_thread(_check_schema, self._settings, name)
+            self.revisions[name] = found
+
+    async def prepare(self, name: str) -> None:
+        """Make sure of the schema of a database that comes late.
+
+        Raises:
+            DatabaseUnavailable: it cannot be used yet. With an old schema neither,
+                but that is no reason any more to end what works without it.
+        """
+        try:
+            await self.check(name)
+        except SchemaNotCurrent as error:
+            raise DatabaseUnavailable(name, str(error)) from None
 
 
 def _check_schema(settings: Settings, name: str) -> str:

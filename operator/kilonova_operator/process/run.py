@@ -2,23 +2,28 @@
 
 ::
 
-    API server and databases answer, CRDs fit      waited for, /readyz says what
+    API server, API database and cell0 answer,
+    CRDs fit                                       waited for, /readyz says what
     informers synced                               a standby is ready from here
     Leases taken, super first; terms begun         older leaders write no more
     a store that went back is frozen               and swept
-    queues, then kopf                              work
+    queues, then kopf                              work; a cell's, whose database
+                                                   is down, begin when it answers
     SIGTERM: kopf, queues, Leases                  within drain_seconds
     a Lease lost, a term stale, a store gone back  ends at once, without a write
 """
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from functools import partial
 
 from kilonova_api.kube.clock import Deadline
 from kilonova_api.kube.errors import StoreWentBack
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.process.build import build_context, connect_sources
+from kilonova_operator.process.cell_roles import CellRoles
 from kilonova_operator.process.controllers import ControllerRunner, RunningQueues
 from kilonova_operator.process.health import Health, HealthServer
 from kilonova_operator.process.kopf_shell import KopfShell
@@ -32,8 +37,8 @@ from kilonova_operator.process.startup import (
 )
 from kilonova_operator.process.super_role import SuperRole, build_super_role
 from kilonova_operator.process.supervisor import Supervisor
-from kilonova_operator.roles import SUPER, cell_of_role
-from kilonova_operator.services.store_freeze import WENT_BACK, Frozen, note_frozen
+from kilonova_operator.roles import SUPER, cell_of_role, cell_role
+from kilonova_operator.services.store_freeze import WENT_BACK, Frozen
 from kilonova_operator.settings import API_DATABASE, Settings
 
 logger = logging.getLogger(__name__)
@@ -57,6 +62,8 @@ class OperatorProcess:
         self._queues: list[RunningQueues] = []
         self._stores: Stores | None = None
         self._context: ProcessContext | None = None
+        self._ready: Mapping[str, bool] = {}
+        """Cells of ours, and whether their databases answered at the start."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain.
@@ -115,12 +122,15 @@ class OperatorProcess:
         roles = self._settings.wanted_roles
         self.health.working(f"standing by for {', '.join(roles)}")
         databases = {role: self._settings.databases_of(role) for role in roles}
-        await context.leadership.take(databases, supervisor.start)
+        cells = [role for role in roles if cell_of_role(role) is not None]
+        await context.leadership.take(databases, supervisor.start, may_lag=cells)
         if SUPER in roles and versions.went_back:
             term = context.leadership.term(API_DATABASE)
             await context.stores.api.freeze(term, WENT_BACK, versions.explain())
             await context.stores.api.note_store_version(term, versions.now)
-        await note_frozen(context.freeze, context.stores.all())
+        self._ready = await CellRoles(context, self.health).note_frozen(
+            tuple(cell for cell in map(cell_of_role, roles) if cell is not None)
+        )
 
     async def _start_work(
         self, super_role: SuperRole, supervisor: Supervisor, versions: StoreVersions
@@ -139,11 +149,32 @@ class OperatorProcess:
                 await self._start_super(super_role, runner)
                 super_role.start_background(supervisor, store_version=versions.now)
                 continue
-            for build in self._parts.cell_controllers:
-                self._queues.append(runner.start(role, build(context, cell)))
+            start = partial(self._start_cell, super_role, runner, supervisor, cell)
+            if self._ready[cell]:
+                start()
+                continue
+            late = CellRoles(context, self.health).begin_late(
+                cell, start=start, look_at_everything=super_role.look_at_everything
+            )
+            supervisor.start(late, f"start of {role}")
         super_role.seed()
         self._kopf = KopfShell(self._parts.connection, context.feeds, context.random)
         self._kopf_task = supervisor.start(self._kopf.run(), "kopf")
+
+    def _start_cell(
+        self,
+        super_role: SuperRole,
+        runner: ControllerRunner,
+        supervisor: Supervisor,
+        cell: str,
+    ) -> None:
+        context = super_role.context
+        for build in self._parts.cell_controllers:
+            self._queues.append(runner.start(cell_role(cell), build(context, cell)))
+        # It may have come back frozen, after the sweep of the start was over.
+        late = not self._ready[cell]
+        if late and context.freeze.frozen and context.leadership.holds(SUPER):
+            super_role.start_sweep(supervisor)
 
     async def _start_super(self, role: SuperRole, runner: ControllerRunner) -> None:
         await role.load()

@@ -76,13 +76,29 @@ class SuperRole:
             feeds.publish(FeedKind.CELLS, Key("", cell))
         feeds.publish(FeedKind.GUARDED_NAMESPACES, GUARD_KEY)
 
+    def start_sweep(self, supervisor: Supervisor) -> None:
+        """Start what puts right whatever is frozen; it ends by itself."""
+        supervisor.start(self._build_sweep().run(), "store sweep")
+
+    async def look_at_everything(self) -> None:
+        """Let everything be looked at as after a start."""
+        self.seed()
+        self.context.waiting.capacity_changed()
+        for kind, model in WATCHED.items():
+            pages = self.context.kube.pages(model.resource())
+            async for page in pages:
+                for obj in page.items:
+                    cell = obj.get("status", {}).get("cell")
+                    key = Key.of_object(obj)
+                    self.context.feeds.publish(kind, key, cell=cell)
+
     def start_background(self, supervisor: Supervisor, *, store_version: int) -> None:
         """Start what runs beside the queues."""
         context = self.context
         rounds = Rounds(context.clock, context.random)
         supervisor.start(self.hosts.heartbeats.run(), "heartbeats")
         supervisor.start(self._build_store_watch(store_version).run(), "store watch")
-        supervisor.start(self._build_sweep().run(), "store sweep")
+        self.start_sweep(supervisor)
         supervisor.start(self._watch_crds(), "CRDs")
         resync = rounds.repeat("resync", self._resync, seconds=RESYNC_SECONDS)
         supervisor.start(resync, "resync")
@@ -136,7 +152,7 @@ class SuperRole:
             ),
             reload_hosts=self._reload_hosts,
             mark_lost=build_lost_servers(context).mark,
-            on_lifted=self._look_at_everything,
+            on_lifted=self.look_at_everything,
             note_problem=self.health.note,
             clock=context.clock,
             random=context.random,
@@ -165,17 +181,6 @@ class SuperRole:
     async def _reload_hosts(self) -> None:
         await self.hosts.load()
         self.seed()
-
-    async def _look_at_everything(self) -> None:
-        self.seed()
-        self.context.waiting.capacity_changed()
-        for kind, model in WATCHED.items():
-            pages = self.context.kube.pages(model.resource())
-            async for page in pages:
-                for obj in page.items:
-                    cell = obj.get("status", {}).get("cell")
-                    key = Key.of_object(obj)
-                    self.context.feeds.publish(kind, key, cell=cell)
 
     async def _watch_crds(self) -> Never:
         """End the process when the CRDs no longer fit: it starts again read-only."""

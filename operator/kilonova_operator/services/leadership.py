@@ -7,7 +7,14 @@ notices; the term keeps one that did not notice from writing.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
@@ -71,9 +78,11 @@ class Leadership:
         clock: Clock,
         random: Random,
         find_highest_term: Callable[[str], int] = lambda database: 0,
+        prepare: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """``stores``: all databases of the process's roles, by name.
 
+        prepare: makes sure of a database before its first term.
         find_highest_term: the highest term on a database that objects carry; a
         lost Lease and a new database together remember none.
         """
@@ -83,10 +92,18 @@ class Leadership:
         self._clock = clock
         self._random = random
         self._find_highest_term = find_highest_term
+        self._prepare = prepare
         self._held: dict[str, _HeldRole] = {}
         self._terms: dict[str, Term] = {}
+        self._begun = {database: asyncio.Event() for database in stores}
 
-    async def take(self, roles: Mapping[str, tuple[str, ...]], start: Start) -> None:
+    async def take(
+        self,
+        roles: Mapping[str, tuple[str, ...]],
+        start: Start,
+        *,
+        may_lag: Collection[str] = (),
+    ) -> None:
         """Wait for each role's Lease, then begin a term on each of its databases.
 
         One after the other: two processes that each held one would wait for each
@@ -94,7 +111,8 @@ class Leadership:
         over from a dead holder of all takes one lease time.
 
         roles: the databases of each role. ``start`` is given the tasks; the one
-        that renews a Lease fails with LeaseLost.
+        that renews a Lease fails with LeaseLost. ``may_lag``: roles whose databases
+        nobody waits for here; see ``wait_term``.
         """
         wanted = [self._build_wanted(role, names) for role, names in roles.items()]
         observers = {
@@ -108,8 +126,12 @@ class Leadership:
             if observer := observers.get(role.name):
                 observer.cancel()
                 await asyncio.wait((observer,))
-            await self._take_one(role, start)
+            await self._take_one(role, start, may_lag=role.name in may_lag)
             logger.info("role %s is ours", role.name)
+
+    async def wait_term(self, database: str) -> None:
+        """Return once there is a term on a database of a role of ours."""
+        await self._begun[database].wait()
 
     def term(self, database: str) -> Term:
         """Return the term on a database; KeyError if its role is not ours."""
@@ -151,32 +173,46 @@ class Leadership:
         elector = self._build_elector(role, lambda: self._annotations(notes))
         return _WantedRole(role, elector, notes)
 
-    async def _take_one(self, role: _WantedRole, start: Start) -> None:
+    async def _take_one(
+        self, role: _WantedRole, start: Start, *, may_lag: bool
+    ) -> None:
         taken = await role.elector.acquire()
         role.notes.update(_noted(taken, role.notes))
         holding = start(role.elector.hold(), f"lease of {role.name}")
         self._held[role.name] = _HeldRole(role.elector, holding)
         for database, note in role.notes.items():
-            await self._take_term(role.name, database, note)
-
-    async def _take_term(self, role: str, database: str, note: str) -> None:
-        noted = NotedTick.of_annotation(note)
-        store, failures = self._stores[database], 0
-        while True:
-            try:
-                term = await store.take_term(
-                    role,
-                    self._identity,
-                    noted=noted,
-                    above=self._find_highest_term(database),
-                )
-            except DatabaseUnavailable as error:
-                failures += 1
-                logger.warning("no term on database %s yet: %s", database, error)
-                await self._clock.sleep(_BACKOFF.delay(failures, self._random))
+            if await self._try_term(role.name, database, note):
+                continue
+            retrying = self._retry_term(role.name, database, note)
+            if may_lag:
+                start(retrying, f"term on {database}")
             else:
-                self._terms[database] = term
+                await retrying
+
+    async def _retry_term(self, role: str, database: str, note: str) -> None:
+        failures = 1
+        while True:
+            await self._clock.sleep(_BACKOFF.delay(failures, self._random))
+            if await self._try_term(role, database, note):
                 return
+            failures += 1
+
+    async def _try_term(self, role: str, database: str, note: str) -> bool:
+        """Begin a term; False: the database cannot be used yet."""
+        try:
+            if self._prepare is not None:
+                await self._prepare(database)
+            self._terms[database] = await self._stores[database].take_term(
+                role,
+                self._identity,
+                noted=NotedTick.of_annotation(note),
+                above=self._find_highest_term(database),
+            )
+        except DatabaseUnavailable as error:
+            logger.warning("no term on database %s yet: %s", database, error)
+            return False
+        self._begun[database].set()
+        return True
 
     def _annotations(self, notes: Mapping[str, str]) -> Mapping[str, str]:
         """Note each database's tick; before its term is taken, what was noted."""

@@ -169,6 +169,25 @@ async def test_a_database_that_is_down_at_start_is_waited_for(lab: OperatorLab) 
     assert (await readyz(operator))[0] == 200
 
 
+async def test_a_cells_database_that_comes_late_and_frozen_is_put_right(
+    lab: OperatorLab,
+) -> None:
+    databases = MemoryDatabases()
+    databases.cell1.available = False
+    databases.cell1.frozen = (WENT_BACK, "it is older than it was")
+    lab.open_stores = databases.open
+    operator = await lab.lead(sweep_settle_seconds=0)
+    assert (await readyz(operator))[0] == 200
+    assert databases.cell1.term == 0
+    databases.cell1.available = True
+    await until(
+        lambda: databases.cell1.frozen == ("", ""),
+        lambda: f"cell1 goes on: {operator.process.health}, {databases.cell1}",
+        timeout_seconds=60,
+    )
+    assert databases.cell1.term == 1
+
+
 async def test_a_schema_that_is_not_current_ends_the_process_with_what_to_run(
     lab: OperatorLab, tmp_path: Path
 ) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,8 @@ from kilonova_api.kube.resources import (
 from kilonova_api.names import ADOPT_ANNOTATION, GROUP, SERVER_FINALIZER, host_namespace
 from kilonova_api.server import Server
 from kilonova_lab.controlplane import ControlPlane
+from kilonova_operator.context import Stores
+from kilonova_operator.domain.refusals import DatabaseUnavailable
 from support.operator_run import apply_crds, until
 from support.server_stage import ServerStage, server_stage
 from support.servers import reason_of
@@ -163,6 +167,57 @@ async def test_a_delete_does_not_wait_for_a_host_that_is_away(
     assert "claims" in await stage.leftovers()
     host.wake()
     await stage.wait_nothing_left()
+
+
+class Away:
+    """A database that does not answer while ``away``."""
+
+    def __init__(self, store: object) -> None:
+        self._store = store
+        self.away = True
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._store, name)
+        if name == "close" or not callable(attribute):
+            return attribute
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            if self.away:
+                raise DatabaseUnavailable("cell1", "connection refused")
+            return await attribute(*args, **kwargs)
+
+        return call
+
+
+async def test_an_operator_starts_while_a_cells_database_is_down(
+    stage: ServerStage,
+) -> None:
+    await running(stage)
+    made: list[Away] = []
+
+    def take_away(stores: Stores) -> Stores:
+        made.append(Away(stores.cells["cell1"]))
+        cells: Any = {**stores.cells, "cell1": made[-1]}
+        return replace(stores, cells=cells)
+
+    stage.wrap_stores = take_away
+    await stage.kill_operator()
+    key = await stage.create_server("web-1", userData="#cloud-config\n")
+    placed = await stage.wait_server(
+        key, lambda s: s.status.host == "hv1", "it is placed", timeout_seconds=60
+    )
+    assert placed.status.state != "ACTIVE"
+    assert stage.operator is not None
+    health = stage.operator.process.health
+    assert health.ready
+    assert "database" in health.problems["cell cell1"]
+    check_untouched(stage)
+    made[-1].away = False
+    await stage.wait_state(key, "ACTIVE", timeout_seconds=60)
+    check_untouched(stage, guests=2)
+    await until(
+        lambda: "cell cell1" not in health.problems, lambda: f"it is well: {health}"
+    )
 
 
 async def test_a_restarted_api_server_costs_nothing(stage: ServerStage) -> None:

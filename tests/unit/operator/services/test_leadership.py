@@ -24,7 +24,13 @@ class Process:
     """One process that wants every role."""
 
     def __init__(
-        self, api: MemoryApi, clock: FakeClock, databases: list[FakeDatabase], name: str
+        self,
+        api: MemoryApi,
+        clock: FakeClock,
+        databases: list[FakeDatabase],
+        name: str,
+        *,
+        may_lag: tuple[str, ...] = (),
     ) -> None:
         self.api = api
         self.clock = clock
@@ -35,7 +41,8 @@ class Process:
             self._build_elector, stores, identity=name, clock=clock, random=Random(1)
         )
         self._tasks: list[asyncio.Task[Any]] = []
-        self.taking = self._start(self.leadership.take(ROLES, self._start), "take")
+        taking = self.leadership.take(ROLES, self._start, may_lag=may_lag)
+        self.taking = self._start(taking, "take")
 
     def _start(self, work: Any, name: str) -> asyncio.Task[Any]:
         task = asyncio.create_task(work, name=name)
@@ -66,8 +73,8 @@ class Stage:
         self.clock = FakeClock()
         self.databases = [FakeDatabase("api"), FakeDatabase("cell1")]
 
-    def start(self, name: str) -> Process:
-        return Process(self.api, self.clock, self.databases, name)
+    def start(self, name: str, *, may_lag: tuple[str, ...] = ()) -> Process:
+        return Process(self.api, self.clock, self.databases, name, may_lag=may_lag)
 
     def holder(self, role: str) -> str:
         spec: dict[str, Any] = self.api.objects[Key("system", role)]["spec"]
@@ -128,3 +135,22 @@ async def test_a_role_that_was_given_back_counts_as_lost() -> None:
     assert not leader.leadership.holds("super")
     with pytest.raises(LeaseLost, match="super"):
         leader.leadership.check("super")
+
+
+async def test_a_role_whose_database_is_down_holds_up_no_other_role() -> None:
+    stage = Stage()
+    stage.databases[1].available = False
+    process = stage.start("one", may_lag=("cell/cell1",))
+    await stage.clock.advance(2)
+    assert process.taking.done()
+    assert {stage.holder(role) for role in ROLES} == {"one"}, "no other may begin it"
+    assert process.leadership.term("api").number == 1
+    assert process.leadership.find_term("cell1") is None
+    began = asyncio.create_task(process.leadership.wait_term("cell1"))
+    await stage.clock.advance(30)
+    assert not began.done()
+    stage.databases[1].available = True
+    await stage.clock.advance(10)
+    assert began.done()
+    assert process.leadership.term("cell1").number == 1
+    process.kill()
