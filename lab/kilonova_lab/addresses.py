@@ -82,10 +82,6 @@ class AddressPlan:
         base = int(self.pod_range.network_address)
         return IPv4Network((base + (index << 8), 24))
 
-    def get_lan_address(self, index: int) -> IPv4Address:
-        """Return the node's own address on the guests' LAN."""
-        return GUEST_LAN[_FIRST_NODE + index]
-
 
 def build_node_range(slot: int) -> IPv4Network:
     """Return the nodes' range of a slot."""

@@ -41,13 +41,6 @@ class Api:
     timeout_seconds: float = 10.0
 
     @classmethod
-    def from_files(cls, server: str, *, ca: Path, cert: Path, key: Path) -> Api:
-        """Make a client from PEM files."""
-        context = ssl.create_default_context(cafile=str(ca))
-        context.load_cert_chain(cert, key)
-        return cls(server, context)
-
-    @classmethod
     def from_kubeconfig(cls, path: Path) -> Api:
         """Make a client from a kubeconfig that the lab wrote."""
         config = json.loads(path.read_text())

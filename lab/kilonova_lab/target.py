@@ -30,10 +30,3 @@ class Target(Protocol):
         Raises:
             LabError: this cluster takes none from here; says what to do instead.
         """
-
-
-class StoppableTarget(Target, Protocol):
-    """A cluster of our own making, which ends with ``down``."""
-
-    def stop(self) -> None:
-        """End it and remove every trace of it."""

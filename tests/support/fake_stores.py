@@ -79,10 +79,6 @@ class FakeEpochStore:
             db.database_id, db.term, db.tick, "", db.holder, None, *db.frozen
         )
 
-    async def read_tick(self) -> int:
-        self._reach()
-        return self.database.tick
-
     async def freeze(self, term: Term, reason: str, message: str) -> None:
         self._write(term)
         self.database.frozen = (reason, message)
@@ -112,10 +108,6 @@ class FakeEpochStore:
 
 class FakeCellStore(FakeEpochStore):
     """A cell's database."""
-
-    async def count_instances(self) -> int:
-        self._reach()
-        return int(self.database.rows.get("instances", 0))
 
 
 class FakeApiStore(FakeEpochStore):

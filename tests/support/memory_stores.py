@@ -358,9 +358,6 @@ class MemoryCellStore:
         rows = [b for uuid, b in sorted(self.bookings.items()) if uuid > after]
         return rows[:limit]
 
-    async def count_instances(self) -> int:
-        return len(self.bookings)
-
     async def forget_instance(
         self, term: Term, instance_uuid: str, *, action: Action | None = None
     ) -> None:

@@ -252,9 +252,9 @@ class ServerStage:
         """Everything that must be empty when no Server is left."""
         stores = await self._read_stores()
         held = [
-            claim
-            for host in (*self.hosts, *self.real_hosts)
-            for claim in await stores.api.list_host_claims(host)
+            (view.host, dict(view.used))
+            for view in await stores.api.list_provider_views()
+            if any(view.used.values())
         ]
         found: dict[str, Any] = {
             "instances": [i.metadata.name for i in await self.instances()],

@@ -75,7 +75,7 @@ async def test_claims_go_through_a_crash_of_the_server_once_or_not_at_all(
     assert answered <= mapped, "an answered claim is lost"
     assert all(m.placement_generation == 1 for m in await store.list_mappings())
     assert find_violations(url) == {}
-    assert await store.read_tick() >= max(noted), "an answered write is lost"
+    assert (await store.read_epoch()).tick >= max(noted), "an answered write is lost"
     for number in range(60):
         if isinstance(outcomes[number], DatabaseUnavailable):
             await claim(number)

@@ -56,7 +56,7 @@ async def test_the_order_book_keeps_the_last_order_whole(databases: Databases) -
     found = await store.find_instance(moved.instance_uuid)
     assert found is not None
     assert replace(found, booked_at=None) == moved
-    assert await store.count_instances() == 1
+    assert len(await store.list_instances()) == 1
 
 
 async def test_an_older_placement_is_not_booked(databases: Databases) -> None:
@@ -126,7 +126,7 @@ async def test_a_stale_term_books_nothing(databases: Databases) -> None:
     old, new = databases.open_cell(url), databases.open_cell(url)
     stale = await old.take_term("cell/cell1", "pod-a")
     await new.take_term("cell/cell1", "pod-b")
-    tick = await new.read_tick()
+    tick = (await new.read_epoch()).tick
     for write in (
         old.book_instance(stale, made_booking(1)),
         old.forget_instance(stale, made_server(1).uid),
@@ -135,8 +135,8 @@ async def test_a_stale_term_books_nothing(databases: Databases) -> None:
     ):
         with pytest.raises(StaleTerm):
             await write
-    assert await new.count_instances() == 0
-    assert await new.read_tick() == tick
+    assert await new.list_instances() == []
+    assert (await new.read_epoch()).tick == tick
 
 
 async def test_a_cells_database_has_an_owner_and_freezes(databases: Databases) -> None:

@@ -286,4 +286,4 @@ async def test_pages_of_mappings_leave_none_out(databases: Databases) -> None:
     assert seen == [made_server(number).uid for number in range(5)]
     assert len(await store.list_mappings(host="hv1", cell="cell1")) == 2
     assert await store.list_mappings(cell="cell0") == []
-    assert len(await store.list_host_claims("hv2")) == 3
+    assert len(await store.list_mappings(host="hv2")) == 3

@@ -164,9 +164,9 @@ async def test_a_retained_guest_holds_its_name_until_it_is_adopted(
     assert claim is not None
     assert (claim.nics, claim.host, claim.amounts) == (old.nics, "hv1", SMALL)
     assert await store.find_claim(old.server.uid) is None
-    found = await store.find_mapping_by_instance(old.instance_uuid)
+    found = await store.find_mapping(new.uid)
     assert found is not None
-    assert found.server.uid == new.uid
+    assert found.instance_uuid == old.instance_uuid
 
 
 async def test_a_living_servers_guest_cannot_be_adopted(databases: Databases) -> None:

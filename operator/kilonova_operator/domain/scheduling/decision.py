@@ -5,9 +5,6 @@ from dataclasses import dataclass, replace
 
 from kilonova_api.server_status import Rejection, SchedulingRecord
 
-MAX_ATTEMPTS = 3
-"""Hosts tried for one build, the first included: [scheduler]max_attempts, Nova 34."""
-
 _MESSAGE_CHARACTERS = 512
 
 
@@ -33,15 +30,6 @@ class Decision:
     def hosts_considered(self) -> int:
         """How many hosts there were in all."""
         return len(self.hosts) + sum(rejected.hosts for rejected in self.rejections)
-
-    def alternates(self, chosen: str, most: int = MAX_ATTEMPTS - 1) -> tuple[str, ...]:
-        """Return the next best hosts of the chosen host's cell.
-
-        Source: nova.scheduler.manager._get_alternate_hosts, Nova 34.
-        """
-        cell = self.cells[chosen]
-        others = [h for h in self.hosts if h != chosen and self.cells[h] == cell]
-        return tuple(others[:most])
 
     def without(self, host: str, constraint: str, message: str = "") -> "Decision":
         """Count a host as rejected after all: its claim was lost or refused."""

@@ -59,8 +59,3 @@ class Waiting:
         waiting, self._for_capacity = tuple(self._for_capacity), {}
         for key in waiting:
             self._wake(key)
-
-    @property
-    def waiting_for_capacity(self) -> int:
-        """How many keys wait for capacity."""
-        return len(self._for_capacity)

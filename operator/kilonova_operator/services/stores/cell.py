@@ -32,10 +32,6 @@ class CellStore(EpochStore, Protocol):
         """List one page of bookings by uuid, those after ``after``."""
         ...
 
-    async def count_instances(self) -> int:
-        """Count the bookings."""
-        ...
-
     async def forget_instance(
         self, term: Term, instance_uuid: str, *, action: Action | None = None
     ) -> None:

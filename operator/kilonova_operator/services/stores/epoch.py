@@ -40,10 +40,6 @@ class EpochStore(Protocol):
         """Read the epoch row, freeze flag included."""
         ...
 
-    async def read_tick(self) -> int:
-        """Read the tick; every committed write has raised it by one."""
-        ...
-
     async def freeze(self, term: Term, reason: str, message: str) -> None:
         """Stop claims, releases and deletes until ``unfreeze``; may run twice."""
         ...

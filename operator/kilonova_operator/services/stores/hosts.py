@@ -43,10 +43,6 @@ class HostsStore(Protocol):
         """
         ...
 
-    async def remove_host(self, term: Term, host: str) -> bool:
-        """Remove a host's provider and mapping; False while it holds claims."""
-        ...
-
     async def list_provider_views(self) -> Sequence[ProviderView]:
         """List every host with inventories and use, in three statements."""
         ...

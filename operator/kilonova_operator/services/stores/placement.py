@@ -47,10 +47,6 @@ class PlacementStore(Protocol):
         """List what every placement of a Server still holds, newest first."""
         ...
 
-    async def list_host_claims(self, host: str) -> Sequence[HeldClaim]:
-        """List what is held on a host."""
-        ...
-
     async def note_object_generation(
         self, term: Term, server_uid: str, generation: int
     ) -> None:
@@ -59,12 +55,6 @@ class PlacementStore(Protocol):
 
     async def find_mapping(self, server_uid: str) -> InstanceMapping | None:
         """Return where a Server is."""
-        ...
-
-    async def find_mapping_by_instance(
-        self, instance_uuid: str
-    ) -> InstanceMapping | None:
-        """Return the Server of a guest."""
         ...
 
     async def list_mappings(

@@ -38,10 +38,6 @@ class EpochPart(StorePart):
         """Read the epoch row."""
         return await self._database.read(self._database.epoch.view)
 
-    async def read_tick(self) -> int:
-        """Read the tick."""
-        return (await self.read_epoch()).tick
-
     async def freeze(self, term: Term, reason: str, message: str) -> None:
         """Stop claims, releases and deletes."""
         epoch = self._database.epoch

@@ -62,12 +62,6 @@ class HostsPart(StorePart):
 
         return await self._database.write(term, write, while_frozen=True)
 
-    async def remove_host(self, term: Term, host: str) -> bool:
-        """Remove a host that holds no claims."""
-        return await self._database.write(
-            term, partial(providers.remove_host, host=host)
-        )
-
     async def list_provider_views(self) -> Sequence[ProviderView]:
         """List every host with inventories and use."""
         views = await self._database.read(providers.read_views)

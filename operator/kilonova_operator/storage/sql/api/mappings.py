@@ -90,17 +90,6 @@ def find_mapping(session: Session, server_uid: str) -> InstanceMapping | None:
     return None if row is None else mapping_of(row)
 
 
-def find_mapping_by_instance(
-    session: Session, instance_uuid: str
-) -> InstanceMapping | None:
-    """Return the mapping of a guest's Server."""
-    query = select(InstanceMappingRow).where(
-        InstanceMappingRow.instance_uuid == instance_uuid
-    )
-    row = session.scalars(query).first()
-    return None if row is None else mapping_of(row)
-
-
 def list_mappings(
     session: Session, *, cell: str | None, host: str | None, after: str, limit: int
 ) -> list[InstanceMapping]:
@@ -134,10 +123,8 @@ def find_tombstone(session: Session, server_uid: str) -> Tombstone | None:
     return None if row is None else tombstone_of(row)
 
 
-def list_claims(
-    session: Session, *, server_uid: str | None = None, host: str | None = None
-) -> tuple[HeldClaim, ...]:
-    """List claims of a Server or on a host, newest placement first."""
+def list_claims(session: Session, *, server_uid: str) -> tuple[HeldClaim, ...]:
+    """List claims of a Server, newest placement first."""
     query = select(
         AllocationRow.server_uid,
         AllocationRow.placement_generation,
@@ -145,12 +132,7 @@ def list_claims(
         AllocationRow.resource_class,
         AllocationRow.used,
     ).join(ResourceProviderRow, ResourceProviderRow.id == AllocationRow.provider_id)
-    if server_uid is not None:
-        query = query.where(AllocationRow.server_uid == server_uid)
-    if host is not None:
-        query = query.where(ResourceProviderRow.host == host)
-    query = query.order_by(
-        AllocationRow.server_uid,
+    query = query.where(AllocationRow.server_uid == server_uid).order_by(
         AllocationRow.placement_generation.desc(),
         ResourceProviderRow.host,
         AllocationRow.resource_class,

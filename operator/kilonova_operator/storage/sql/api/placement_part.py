@@ -69,22 +69,10 @@ class PlacementPart(StorePart):
             partial(mappings.list_claims, server_uid=server_uid)
         )
 
-    async def list_host_claims(self, host: str) -> Sequence[HeldClaim]:
-        """List what is held on a host."""
-        return await self._database.read(partial(mappings.list_claims, host=host))
-
     async def find_mapping(self, server_uid: str) -> InstanceMapping | None:
         """Return where a Server is."""
         return await self._database.read(
             partial(mappings.find_mapping, server_uid=server_uid)
-        )
-
-    async def find_mapping_by_instance(
-        self, instance_uuid: str
-    ) -> InstanceMapping | None:
-        """Return the Server of a guest."""
-        return await self._database.read(
-            partial(mappings.find_mapping_by_instance, instance_uuid=instance_uuid)
         )
 
     async def list_mappings(

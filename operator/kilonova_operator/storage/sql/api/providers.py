@@ -109,29 +109,6 @@ def set_inventory(
     return read_views(session, hosts=[host])[provider_id]
 
 
-def remove_host(session: Session, host: str) -> bool:
-    """Remove a host that holds no claims; False if it does."""
-    provider_id = find_provider_id(session, host)
-    if provider_id is not None:
-        # The lock first: a claim that is being made is then seen or refused.
-        step_generations(session, [provider_id])
-        if has_claims(session, provider_id):
-            return False
-        for table, key in (
-            (InventoryRow, InventoryRow.provider_id),
-            (ResourceProviderRow, ResourceProviderRow.id),
-        ):
-            session.execute(
-                delete(table).where(key == provider_id),
-                execution_options={"synchronize_session": False},
-            )
-    session.execute(
-        delete(HostMappingRow).where(HostMappingRow.host == host),
-        execution_options={"synchronize_session": False},
-    )
-    return True
-
-
 def has_claims(session: Session, provider_id: int) -> bool:
     """Tell whether anything is claimed of a provider."""
     query = select(AllocationRow.server_uid).where(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.order_book import Booking
@@ -62,11 +62,6 @@ def list_bookings(
         query = query.where(InstanceRow.host == host)
     query = query.order_by(InstanceRow.instance_uuid).limit(limit)
     return [_booking_of(row) for row in session.scalars(query)]
-
-
-def count_bookings(session: Session) -> int:
-    """Count the guests in the order book."""
-    return session.scalar(select(func.count()).select_from(InstanceRow)) or 0
 
 
 def _columns(booking: Booking, now: datetime) -> dict[str, Any]:

@@ -43,10 +43,6 @@ class SqlCellStore(EpochPart):
             partial(bookings.list_bookings, host=host, after=after, limit=limit)
         )
 
-    async def count_instances(self) -> int:
-        """Count the bookings."""
-        return await self._database.read(bookings.count_bookings)
-
     async def forget_instance(
         self, term: Term, instance_uuid: str, *, action: Action | None = None
     ) -> None:

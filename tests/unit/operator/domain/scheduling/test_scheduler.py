@@ -125,14 +125,6 @@ def test_one_of_the_best_is_put_first_where_a_subset_is_set() -> None:
     assert first == {"hv0", "hv1", "hv2"}
 
 
-def test_alternates_are_the_next_two_of_the_same_cell() -> None:
-    columns = equal_hosts(5)
-    columns.set_facts(made_facts("hv1", cell="cell2"))
-    decision = SCHEDULER.select(columns, SMALL, random=Random(1))
-    assert decision.alternates("hv0") == ("hv2", "hv3")
-    assert decision.alternates("hv1") == ()
-
-
 def test_a_lost_claim_moves_its_host_to_the_rejected() -> None:
     decision = SCHEDULER.select(equal_hosts(3), SMALL, random=Random(1))
     after = decision.without("hv0", "Capacity:VCPU", "x").without(

@@ -58,9 +58,13 @@ class Walk:
                 continue
         violations: dict[str, object] = dict(find_violations(self.url))
         views = {view.host: view for view in await self.store.list_provider_views()}
+        claims = [
+            claim
+            for mapping in await self.store.list_mappings()
+            for claim in await self.store.list_claims(mapping.server.uid)
+        ]
         for host in HOSTS:
-            held = await self.store.list_host_claims(host)
-            held_mb = sum(claim.amounts[MEMORY_MB] for claim in held)
+            held_mb = sum(c.amounts[MEMORY_MB] for c in claims if c.host == host)
             if views[host].used[MEMORY_MB] != held_mb:
                 violations[f"sum of {host}"] = views[host].used[MEMORY_MB], held_mb
         return violations
