@@ -74,7 +74,8 @@ class Settings(BaseSettings):
     disk_allocation_ratio: Annotated[float, Field(gt=0)] = 1.0
     host_down_seconds: Annotated[float, Field(ge=5)] = 60.0
     silent_hosts_percent: Annotated[int, Field(ge=1, le=100)] = 40
-    """With more of a cell's hosts silent at once, none of them is called down."""
+    """With more of a cell's hosts silent at once, and at least three, none of them
+    is called down: below that a share says nothing."""
 
     # Patience.
     reference_grace_seconds: Annotated[float, Field(ge=0)] = 60.0

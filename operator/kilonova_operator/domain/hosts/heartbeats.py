@@ -23,6 +23,7 @@ class HeartbeatSettings:
 
     down_seconds: float = 60.0
     silent_hosts_percent: int = 40
+    """More silent at once, and at least three: nobody is called down."""
 
 
 @dataclass(slots=True)
