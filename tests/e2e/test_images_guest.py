@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kilonova_agent.storage.config_drive import ConfigDriveContent, build_config_drive
-from kilonova_api.instance import InstanceSpec
+from kilonova_api.instance_spec import InstanceSpec
 from kilonova_lab.images.guest import (
     MINIMUM_MEMORY_MIB,
     READY_LINE,

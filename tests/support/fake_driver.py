@@ -12,7 +12,7 @@ from kilonova_agent.drivers.base import (
     GuestPower,
     HostInventory,
 )
-from kilonova_api.instance import InstanceNic
+from kilonova_api.instance_spec import InstanceNic
 
 INVENTORY = HostInventory(
     hypervisor_type="QEMU",

@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 from kilonova_agent.drivers.base import GuestDefinition, GuestDisk, GuestMark
-from kilonova_api.instance import InstanceNic
+from kilonova_api.instance_spec import InstanceNic
 
 
 def make_nic(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kilonova_api.instance import InstanceSpec
+from kilonova_api.instance_spec import InstanceSpec
 
 
 @dataclass(frozen=True, slots=True)

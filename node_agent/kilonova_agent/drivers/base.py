@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from kilonova_api.instance import InstanceNic
+from kilonova_api.instance_spec import InstanceNic
 
 VirtType = Literal["kvm", "qemu"]
 

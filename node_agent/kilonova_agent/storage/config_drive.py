@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 import pycdlib
 
-from kilonova_api.instance import InstanceNic, InstanceSpec
+from kilonova_api.instance_spec import InstanceNic, InstanceSpec
 
 VOLUME_LABEL: Final = "config-2"
 RANDOM_SEED_BYTES: Final = 512

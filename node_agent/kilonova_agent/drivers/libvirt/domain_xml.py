@@ -20,7 +20,7 @@ from kilonova_agent.drivers.libvirt.names import (
     network_name,
 )
 from kilonova_agent.drivers.libvirt.networks import gateway_of
-from kilonova_api.instance import InstanceNic
+from kilonova_api.instance_spec import InstanceNic
 
 # QEMU's own default makes a small emulated guest hold 240 MiB; 8 makes it thrash.
 TCG_TB_CACHE_MIB: Final = 32

@@ -32,7 +32,7 @@ from kilonova_agent.drivers.libvirt.domain_xml import (
 )
 from kilonova_agent.drivers.libvirt.inventory import read_inventory
 from kilonova_agent.drivers.libvirt.kvm_probe import executes, has_hardware_flag
-from kilonova_api.instance import InstanceNic
+from kilonova_api.instance_spec import InstanceNic
 from kilonova_api.kube.clock import Clock
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from kilonova_agent.drivers.libvirt.names import (
     bridge_name,
     network_name,
 )
-from kilonova_api.instance import InstanceNic
+from kilonova_api.instance_spec import InstanceNic
 
 # The second address of a network is nobody's.
 _PLACEHOLDER_MAC = "52:54:00:00:00:02"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kilonova_api.flavor import FlavorSize
 from kilonova_api.image import ImageFile
-from kilonova_api.instance import (
+from kilonova_api.instance_spec import (
     AuthorizedKey,
     InstanceNic,
     InstanceSpec,

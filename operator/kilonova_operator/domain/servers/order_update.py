@@ -1,6 +1,7 @@
 """Changes of an order that a running guest can take."""
 
-from kilonova_api.instance import DestroyOrder, Instance, InstanceSpec
+from kilonova_api.instance import Instance
+from kilonova_api.instance_spec import DestroyOrder, InstanceSpec
 from kilonova_api.server import Server
 from kilonova_operator.domain.placement import InstanceMapping, ServerRef
 

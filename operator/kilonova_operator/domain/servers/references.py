@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from kilonova_api.flavor import Flavor
 from kilonova_api.image import ClusterImage, Image
-from kilonova_api.instance import AuthorizedKey
+from kilonova_api.instance_spec import AuthorizedKey
 from kilonova_api.meta import SecretKeyRef
 from kilonova_api.network import ClusterNetwork, Network
 from kilonova_api.server import Server

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kilonova_api.instance import DestroyOrder, InstanceSpec
+from kilonova_api.instance_spec import DestroyOrder, InstanceSpec
 from kilonova_api.kube.errors import NotFound
 from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.order_book import Action

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kilonova_api.instance import DestroyOrder, InstanceSpec
+from kilonova_api.instance_spec import DestroyOrder, InstanceSpec
 from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.order_book import Booking
 from kilonova_operator.domain.placement import InstanceMapping

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from kilonova_api.instance import Instance, InstanceSpec
+from kilonova_api.instance import Instance
+from kilonova_api.instance_spec import InstanceSpec
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.names import host_namespace
 from kilonova_api.server import Server

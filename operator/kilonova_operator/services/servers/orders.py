@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from kilonova_api.instance import DestroyOrder, Instance, InstanceSpec
+from kilonova_api.instance import Instance
+from kilonova_api.instance_spec import DestroyOrder, InstanceSpec
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.errors import NotFound
 from kilonova_api.kube.resources import SECRET, Key

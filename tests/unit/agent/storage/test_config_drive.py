@@ -12,7 +12,7 @@ from kilonova_agent.storage.config_drive import (
     ConfigDriveContent,
     build_config_drive,
 )
-from kilonova_api.instance import InstanceSpec
+from kilonova_api.instance_spec import InstanceSpec
 from support.instances import make_instance, make_nic_body
 
 UUID = "11111111-2222-4333-8444-555555555555"

@@ -10,12 +10,8 @@ import pytest
 
 from kilonova_api.flavor import FlavorSize
 from kilonova_api.image import ImageFile
-from kilonova_api.instance import (
-    DestroyOrder,
-    Instance,
-    InstanceSpec,
-    ServerIdentity,
-)
+from kilonova_api.instance import Instance
+from kilonova_api.instance_spec import DestroyOrder, InstanceSpec, ServerIdentity
 from kilonova_api.kube.errors import KubeError, StoreWentBack
 from kilonova_api.meta import ObjectMeta
 from kilonova_operator.domain.refusals import (
