@@ -46,6 +46,8 @@ class FakeAgent:
     host: FakeHost
     kube: KubeApi
     find_fault: Callable[[Instance], Fault | None] = lambda instance: None
+    built_at: str = STAMP
+    """When new guests are said to be built: about now, by the test's clock."""
 
     @property
     def namespace(self) -> str:
@@ -131,6 +133,9 @@ class FakeAgent:
         self, instance: Instance, *, state: str, fault: Fault | None = None
     ) -> None:
         domain = self.host.domains.get(instance.metadata.name)
+        shown = instance.status.model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        )
         status: dict[str, Any] = {
             "observedGeneration": instance.metadata.generation,
             "state": state,
@@ -138,14 +143,13 @@ class FakeAgent:
             "buildId": instance.spec.build_id,
         }
         if domain is not None:
-            status["builtAt"] = status["launchedAt"] = STAMP
+            status["builtAt"] = status["launchedAt"] = shown.get(
+                "builtAt", self.built_at
+            )
             status["powerState"] = "Running" if domain.running else "Shutdown"
         if fault is not None:
             status["fault"] = fault.wire()
             status.setdefault("powerState", "Shutdown")
-        shown = instance.status.model_dump(
-            mode="json", by_alias=True, exclude_none=True
-        )
         same = all(shown.get(key) == value for key, value in status.items())
         if same and ("fault" in shown) == ("fault" in status):
             return

@@ -85,7 +85,8 @@ class StageHost:
         )
         informer.on_change(lambda key, old, new: changed.put_nowait(key))
         watching = asyncio.create_task(informer.run())
-        agent = FakeAgent(self.host, self.kube, self.find_fault)
+        built_at = f"{SystemClock().utcnow():%FT%TZ}"
+        agent = FakeAgent(self.host, self.kube, self.find_fault, built_at)
         try:
             while True:
                 key = await changed.get()
