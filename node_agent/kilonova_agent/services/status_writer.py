@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from kilonova_agent.domain.orders import OrderRecord
@@ -15,6 +16,15 @@ from kilonova_api.names import AGENT_FIELD_MANAGER
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Our last write of a status, and the version that it made."""
+
+    uid: str
+    version: str
+    status: InstanceStatus
+
+
 class StatusWriter:
     """Applies statuses and remembers the last ones, which informers show late."""
 
@@ -22,7 +32,7 @@ class StatusWriter:
         self._kube = kube
         self._clock = clock
         self._agent_version = agent_version
-        self._last: dict[str, tuple[str, InstanceStatus]] = {}
+        self._last: dict[str, _Written] = {}
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def write(
@@ -30,8 +40,11 @@ class StatusWriter:
     ) -> None:
         """Write a report unless the status says so already.
 
-        An Instance that is gone or was replaced gets nothing: its successor is
-        reported by a reconcile of its own.
+        An Instance that is gone gets nothing.
+
+        Raises:
+            Conflict: it changed since it was read, or is another one of that name,
+                of which this report says nothing; look again.
         """
         name = wanted.metadata.name
         lock = self._locks.setdefault(name, asyncio.Lock())
@@ -47,11 +60,9 @@ class StatusWriter:
             if status == last:
                 return
             try:
-                await self._apply(wanted, status)
-            except (NotFound, Conflict) as error:
+                await self._apply(wanted, status, version=self._get_version(wanted))
+            except NotFound as error:
                 log.info("status of %s is not written: %s", wanted.key, error)
-                return
-            self._last[name] = (wanted.metadata.uid, status)
 
     async def take_back(self, wanted: Instance) -> bool:
         """Take back that the build may go elsewhere; False: it has, or might have.
@@ -68,23 +79,34 @@ class StatusWriter:
         except (NotFound, Conflict) as error:
             log.info("%s: not tried again: %s", wanted.key, error)
             return False
-        self._last[wanted.metadata.name] = (wanted.metadata.uid, trying)
         return True
 
     def get_last(self, wanted: Instance) -> InstanceStatus:
         """Give the newest status known: our last write, or what was read."""
-        uid, status = self._last.get(wanted.metadata.name, ("", wanted.status))
-        return status if uid == wanted.metadata.uid else wanted.status
+        written = self._find_written(wanted)
+        return written.status if written else wanted.status
 
     def forget(self, name: str) -> None:
         """Hear that the Instance is gone."""
         self._last.pop(name, None)
 
+    def _get_version(self, wanted: Instance) -> str:
+        """Give the newest version known, which informers show late too."""
+        written, read = self._find_written(wanted), wanted.metadata.resource_version
+        if written is None:
+            return read
+        return max(written.version, read, key=lambda version: int(version or 0))
+
+    def _find_written(self, wanted: Instance) -> _Written | None:
+        written = self._last.get(wanted.metadata.name)
+        is_of_it = written is not None and written.uid == wanted.metadata.uid
+        return written if is_of_it else None
+
     async def _apply(
-        self, wanted: Instance, status: InstanceStatus, *, version: str | None = None
+        self, wanted: Instance, status: InstanceStatus, *, version: str
     ) -> None:
         meta = wanted.metadata
-        await self._kube.apply_existing(
+        made = await self._kube.apply_existing(
             Instance.resource(),
             {
                 "metadata": {"name": meta.name, "namespace": meta.namespace},
@@ -94,4 +116,7 @@ class StatusWriter:
             field_manager=AGENT_FIELD_MANAGER,
             subresource="status",
             resource_version=version,
+        )
+        self._last[meta.name] = _Written(
+            meta.uid, made["metadata"]["resourceVersion"], status
         )
