@@ -10,6 +10,8 @@ UV_COMPILE := $$(scripts/uv) pip compile -q --generate-hashes --no-header --no-a
 LAB := PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab
 BENCH := PYTHONPATH=lab:crds:. $(VENV)/python -m bench
 PYTEST := $(VENV)/python -m pytest
+# Compares the whole machine before and after, so nothing else may come and go.
+ALONE := tests/e2e/test_lab_traces.py
 PYTHON_FILES := crds operator node_agent lab tests bench
 export PYTHON
 
@@ -56,7 +58,8 @@ test-integration: lab-setup ## Against a real API server, MariaDB and libvirt
 
 .PHONY: test-e2e
 test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
-	$(PYTEST) --timeout 900 tests/e2e
+	$(PYTEST) --timeout 900 $(ALONE)
+	$(PYTEST) -n 2 --dist loadfile --timeout 900 tests/e2e $(addprefix --ignore ,$(ALONE))
 
 ##@ Benchmarks (each prints one JSON line last)
 
