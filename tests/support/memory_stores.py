@@ -145,6 +145,12 @@ class MemoryApiStore:
     async def find_mapping(self, server_uid: str) -> InstanceMapping | None:
         return self.mappings.get(server_uid)
 
+    async def find_mapping_by_instance(
+        self, instance_uuid: str
+    ) -> InstanceMapping | None:
+        rows = self.mappings.values()
+        return next((r for r in rows if r.instance_uuid == instance_uuid), None)
+
     async def list_mappings(
         self,
         *,

@@ -167,6 +167,7 @@ async def test_a_retained_guest_holds_its_name_until_it_is_adopted(
     found = await store.find_mapping(new.uid)
     assert found is not None
     assert found.instance_uuid == old.instance_uuid
+    assert await store.find_mapping_by_instance(old.instance_uuid) == found
 
 
 async def test_a_living_servers_guest_cannot_be_adopted(databases: Databases) -> None:

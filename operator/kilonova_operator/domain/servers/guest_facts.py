@@ -22,11 +22,18 @@ class GuestFacts:
     mapping: InstanceMapping | None
     tombstoned: bool
     instances: tuple[Instance, ...]
+    adopted: bool
+    """Another Server's row has the guest."""
 
     @property
     def fate(self) -> GuestFate:
         """What the databases say of the guest."""
-        return decide_fate(self.mapping, tombstoned=self.tombstoned, cell=self.cell)
+        return decide_fate(
+            self.mapping,
+            tombstoned=self.tombstoned,
+            adopted=self.adopted,
+            cell=self.cell,
+        )
 
     @property
     def current(self) -> Instance | None:

@@ -26,12 +26,16 @@ class GuestFate(StrEnum):
 
 
 def decide_fate(
-    mapping: InstanceMapping | None, *, tombstoned: bool, cell: str
+    mapping: InstanceMapping | None, *, tombstoned: bool, adopted: bool, cell: str
 ) -> GuestFate:
     """Judge a guest by its Server's row and tombstone.
 
-    No row and no tombstone: the database may be an old one. Hands off.
+    No row and no tombstone: the database may be an old one. Hands off. No row
+    and ``adopted``: the guest lives on with another Server; an order in the
+    name of its former one is only late.
     """
+    if mapping is None and adopted:
+        return GuestFate.RETAINED
     if mapping is None:
         return GuestFate.ENDS if tombstoned else GuestFate.UNKNOWN
     if mapping.retained:

@@ -98,14 +98,24 @@ class CellReconciler:
         tombstoned = ended or (
             mapping is None and await self.api.find_tombstone(uid) is not None
         )
+        instances = self.instances.of_server(uid)
+        guests = {uid, *(instance.metadata.name for instance in instances)}
         return GuestFacts(
             cell=self.cell,
             server_uid=uid,
             server=server,
             mapping=mapping,
             tombstoned=tombstoned,
-            instances=self.instances.of_server(uid),
+            instances=instances,
+            adopted=mapping is None and tombstoned and await self._is_any_owned(guests),
         )
+
+    async def _is_any_owned(self, guests: set[str]) -> bool:
+        """Tell whether a row names one of these guests: its Server adopted it."""
+        for uuid in sorted(guests):
+            if await self.api.find_mapping_by_instance(uuid) is not None:
+                return True
+        return False
 
     async def _reconcile_guest(self, key: Key, facts: GuestFacts) -> RetryAfter | None:
         await self._tell_the_past(facts)

@@ -57,6 +57,12 @@ class PlacementStore(Protocol):
         """Return where a Server is."""
         ...
 
+    async def find_mapping_by_instance(
+        self, instance_uuid: str
+    ) -> InstanceMapping | None:
+        """Return the row that has a guest, whichever Server's it is by now."""
+        ...
+
     async def list_mappings(
         self,
         *,

@@ -90,6 +90,17 @@ def find_mapping(session: Session, server_uid: str) -> InstanceMapping | None:
     return None if row is None else mapping_of(row)
 
 
+def find_mapping_by_instance(
+    session: Session, instance_uuid: str
+) -> InstanceMapping | None:
+    """Return the row that has a guest, whichever Server's it is by now."""
+    query = select(InstanceMappingRow).where(
+        InstanceMappingRow.instance_uuid == instance_uuid
+    )
+    row = session.scalars(query).first()
+    return None if row is None else mapping_of(row)
+
+
 def list_mappings(
     session: Session, *, cell: str | None, host: str | None, after: str, limit: int
 ) -> list[InstanceMapping]:

@@ -75,6 +75,14 @@ class PlacementPart(StorePart):
             partial(mappings.find_mapping, server_uid=server_uid)
         )
 
+    async def find_mapping_by_instance(
+        self, instance_uuid: str
+    ) -> InstanceMapping | None:
+        """Return the row that has a guest, whichever Server's it is by now."""
+        return await self._database.read(
+            partial(mappings.find_mapping_by_instance, instance_uuid=instance_uuid)
+        )
+
     async def list_mappings(
         self,
         *,

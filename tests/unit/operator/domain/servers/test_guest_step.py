@@ -37,7 +37,13 @@ DESTROY = {"placementGeneration": 1, "reason": SERVER_DELETED}
 def test_fate_is_judged_by_row_and_tombstone(
     mapping: InstanceMapping | None, fate: GuestFate, *, tombstoned: bool
 ) -> None:
-    assert decide_fate(mapping, tombstoned=tombstoned, cell="cell1") is fate
+    judged = decide_fate(mapping, tombstoned=tombstoned, adopted=False, cell="cell1")
+    assert judged is fate
+
+
+def test_a_guest_that_another_server_adopted_is_not_ended_with_its_former_one() -> None:
+    judged = decide_fate(None, tombstoned=True, adopted=True, cell="cell1")
+    assert judged is GuestFate.RETAINED
 
 
 @pytest.mark.parametrize("fate", [GuestFate.UNKNOWN, GuestFate.RETAINED])

@@ -284,6 +284,34 @@ async def test_a_retained_guest_can_be_adopted_and_then_deleted() -> None:
     check_nothing_is_left(lab)
 
 
+async def test_an_order_that_comes_late_in_the_former_name_ends_no_adopted_guest() -> (
+    None
+):
+    lab = ServerLab()
+    key = await running(lab)
+    uuid = lab.server(key).metadata.uid
+    (former,) = [dict(obj) for obj in lab.cluster.all("Instance")]
+    former["metadata"] = {
+        "name": former["metadata"]["name"],
+        "namespace": former["metadata"]["namespace"],
+    }
+    lab.cluster.vanish("Server", key)
+    lab.create_server()
+    lab.annotate(Server, key, ADOPT_ANNOTATION, uuid)
+    await lab.run(seconds=60)
+    assert lab.server(key).status.state == "ACTIVE"
+    # As a cell writes it that read the row before it changed hands.
+    at = Key(former["metadata"]["namespace"], former["metadata"]["name"])
+    lab.cluster.vanish("Instance", at)
+    lab.cluster.put(Instance.resource(), former)
+    await lab.run(seconds=120)
+    check_one_guest(lab)
+    (instance,) = lab.instances()
+    assert instance.spec.destroy is None
+    assert instance.spec.server.uid == lab.server(key).metadata.uid
+    assert lab.server(key).status.state == "ACTIVE"
+
+
 async def test_nobody_adopts_the_guest_of_another_namespace() -> None:
     lab = ServerLab()
     key = await running(lab)
