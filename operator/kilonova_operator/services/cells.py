@@ -25,6 +25,9 @@ from kilonova_operator.services.store_freeze import Freeze
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
 DATABASE_RETRY = RetryAfter(15.0)
+_LOOK_AGAIN = RetryAfter(15.0, most_seconds=30.0)
+"""A database that went away sends no event; a Cell deleted before our watch of
+Cells began sends none either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ class CellReconciler:
             lost_servers=self.lost.find(name),
         )
         again = await self._write(cell, facts, mapping, database_id)
-        return DATABASE_RETRY if problem else again
+        if problem:
+            return DATABASE_RETRY
+        return again or (_LOOK_AGAIN if configured else None)
 
     async def _find(self, name: str) -> Cell | None:
         found = await self.kube.find(Cell.resource(), None, name)

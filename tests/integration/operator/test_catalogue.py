@@ -98,7 +98,8 @@ async def test_a_deleted_cell_object_comes_back(lab: OperatorLab) -> None:
         found = await lab.kube.find(Cell.resource(), None, "cell1")
         return found is not None and found["metadata"]["uid"] != cell.metadata.uid
 
-    await until(back, "the Cell is back")
+    # Our watch of Cells may not have begun yet: it is looked for now and then.
+    await until(back, "the Cell is back", timeout_seconds=60)
 
 
 async def test_a_cell_that_nobody_serves_says_so(
