@@ -54,7 +54,7 @@ test-unit: setup ## Tests without a server, in seconds
 
 .PHONY: test-integration
 test-integration: lab-setup ## Against a real API server, MariaDB and libvirt
-	$(PYTEST) -n 3 --dist loadfile tests/integration
+	$(PYTEST) -n 4 --dist loadfile tests/integration
 
 .PHONY: test-e2e
 test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
