@@ -35,9 +35,6 @@ RESTED_RIGHTS = {
     Right(OPERATOR, "compute.kilonova.dev/instances", "delete"): (
         "withdraws the Instance of a guest that goes on without its Server"
     ),
-    Right(AGENT, "compute.kilonova.dev/instances", "get"): (
-        "reads an order anew that was not heard just now, before a first start"
-    ),
     Right("ClusterRole kilonova-conductor-host", "secrets", "get"): (
         "with secrets.access enrolled; else the operator's own role covers it"
     ),

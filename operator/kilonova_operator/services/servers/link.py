@@ -173,9 +173,13 @@ class Link:
         )
 
     async def _ensure_user_data(self, server: Server, current: Instance) -> None:
-        """Write a Secret that is missing while the guest is not built."""
-        awaited = current.spec.user_data is not None
-        if not awaited or current.status.built_at is not None:
+        """Write a Secret that is missing while it may still be asked for.
+
+        Once its guest is built nobody reads it again, but an order that was given
+        anew is to be whole: its Secret may have been refused when the host's
+        namespace had just come back.
+        """
+        if current.spec.user_data is None or not _is_order_new(current):
             return
         if not await self.orders.find_user_data(current):
             await self._write_user_data(server, current)
@@ -213,3 +217,9 @@ class Link:
             started_at=self.now(),
             host=current.spec.host,
         )
+
+
+def _is_order_new(instance: Instance) -> bool:
+    """Tell whether the guest was not built on this very Instance."""
+    built_at, made_at = instance.status.built_at, instance.metadata.creation_timestamp
+    return built_at is None or made_at is None or built_at < made_at

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 from kilonova_api.cell import Cell
 from kilonova_api.instance import Instance
-from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Key
+from kilonova_api.kube.resources import (
+    CUSTOM_RESOURCE_DEFINITION,
+    NAMESPACE,
+    SECRET,
+    Key,
+)
 from kilonova_api.names import ADOPT_ANNOTATION, GROUP, host_namespace
 from kilonova_api.server import Server
 from kilonova_api.server_status import Fault
@@ -282,6 +287,24 @@ async def test_a_retained_guest_can_be_adopted_and_then_deleted() -> None:
     lab.delete_server(key)
     await lab.run(seconds=700)
     check_nothing_is_left(lab)
+
+
+async def test_an_order_given_anew_gets_the_secret_that_was_refused_with_it() -> None:
+    lab = ServerLab()
+    key = await running(lab)
+    await lab.run(seconds=60)
+    (secret,) = lab.secrets
+    (instance,) = lab.instances()
+    at = Key(instance.metadata.namespace, instance.metadata.name)
+    lab.cluster.vanish("Instance", at)
+    assert lab.secrets == []
+    await lab.run(seconds=60)
+    assert lab.secrets == [secret]
+    lab.cluster.vanish(SECRET.kind, Key(at.namespace, secret))
+    lab.annotate(Server, key, "example.org/look", "again")
+    await lab.run(seconds=60)
+    assert lab.secrets == [secret]
+    check_one_guest(lab)
 
 
 async def test_an_order_that_comes_late_in_the_former_name_ends_no_adopted_guest() -> (
