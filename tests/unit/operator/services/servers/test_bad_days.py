@@ -295,12 +295,12 @@ async def test_an_order_given_anew_gets_the_secret_that_was_refused_with_it() ->
     await lab.run(seconds=60)
     (secret,) = lab.secrets
     (instance,) = lab.instances()
-    at = Key(instance.metadata.namespace, instance.metadata.name)
+    at = Key(host_namespace(instance.spec.host), instance.metadata.name)
     lab.cluster.vanish("Instance", at)
     assert lab.secrets == []
     await lab.run(seconds=60)
     assert lab.secrets == [secret]
-    lab.cluster.vanish(SECRET.kind, Key(at.namespace, secret))
+    lab.cluster.vanish(SECRET.kind, Key(host_namespace(instance.spec.host), secret))
     lab.annotate(Server, key, "example.org/look", "again")
     await lab.run(seconds=60)
     assert lab.secrets == [secret]
