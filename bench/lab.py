@@ -144,8 +144,9 @@ def open_lab() -> Iterator[BenchLab]:
     except NotRunning:
         say("no `make up` runs here: starting a cluster for this measurement")
         cluster, is_own = Cluster.start("bench", report=say), True
-        image = deploy(cluster, Stopwatch(say)).image
+        image = None
     try:
+        image = image or deploy(cluster, Stopwatch(say)).image
         kubectl = build_kubectl(cluster)
         lab = BenchLab(cluster, kubectl, image, f"bench-{token_hex(3)}")
         lab.prepare()

@@ -128,7 +128,20 @@ async def test_a_canary_that_is_given_says_so_and_asks_no_more() -> None:
     assert task.done()
     assert canary.policy_missing
     assert heard == ["missing"]
-    assert len(issuer.asked) == 2
+    assert len(issuer.asked) == 14
+
+
+async def test_a_policy_that_bites_a_moment_after_its_installation_is_not_missing() -> (
+    None
+):
+    issuer, clock = Issuer("token", "token", Forbidden(CALL)), FakeClock()
+    canary = make_canary(issuer, clock)
+    task = asyncio.create_task(canary.run())
+    await clock.advance(1800)
+    task.cancel()
+
+    assert not canary.policy_missing
+    assert len(issuer.asked) == 3
 
 
 async def test_no_answer_is_no_verdict() -> None:
