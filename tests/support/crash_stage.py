@@ -27,9 +27,9 @@ from support.image_server import image_server
 from support.incarnation import Script, Wire, Wired
 from support.libvirt_host import LibvirtHost
 from support.made_up_hosts import find_host, make_node
-from support.operator_run import until
 from support.server_stage import ServerStage, server_stage
 from support.servers import flavor_manifest, image_manifest
+from support.waiting import until
 
 FLAVOR, IMAGE, NODE = "m1.crash", "blank", "hv1"
 _LOOK_SECONDS = 0.02

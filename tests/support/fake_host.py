@@ -16,7 +16,7 @@ from kilonova_api.names import host_namespace
 from kilonova_api.server_status import Fault
 from support.fake_agent import FakeAgent, FakeHost
 from support.made_up_hosts import beat, find_host, make_node, report
-from support.operator_run import until
+from support.waiting import until
 
 _BEAT_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.2

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from support.operator_run import ROOT, until
+from support.operator_run import ROOT
+from support.waiting import until
 
 _ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=5)
 _STAGE_SECONDS = 120

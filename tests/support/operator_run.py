@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,28 +28,9 @@ from kilonova_operator.services.servers.cell_wiring import build_cell_controller
 from kilonova_operator.services.servers.super_wiring import build_super_controllers
 from kilonova_operator.settings import Settings
 from support.fake_stores import FakeApiStore, FakeCellStore, FakeDatabase
+from support.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-POLL_SECONDS = 0.05
-
-
-async def until(
-    check: Callable[[], Awaitable[bool]] | Callable[[], bool],
-    what: str | Callable[[], str],
-    *,
-    timeout_seconds: float = 30.0,
-) -> None:
-    """Return once ``check`` holds; fail with ``what`` otherwise."""
-    try:
-        async with asyncio.timeout(timeout_seconds):
-            while True:
-                answer = check()
-                if await answer if isinstance(answer, Awaitable) else answer:
-                    return
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        text = what() if callable(what) else what
-        raise AssertionError(f"not so after {timeout_seconds:g} s: {text}") from None
 
 
 async def apply_crds(kube: KubeApi, *, but_not: frozenset[str] = frozenset()) -> None:

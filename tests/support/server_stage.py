@@ -23,6 +23,7 @@ from kilonova_api.server import Server
 from kilonova_lab.controlplane import ControlPlane
 from kilonova_operator.context import Stores
 from kilonova_operator.domain.epoch import Owner
+from kilonova_operator.domain.placement import Tombstone
 from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.run import OperatorProcess
@@ -34,7 +35,7 @@ from kilonova_operator.storage.sql.engine import EngineSettings, build_engine
 from kilonova_operator.storage.sql.schema_sync import upgrade
 from kilonova_operator.storage.sql.urls import parse_url
 from support.fake_host import StageHost
-from support.operator_run import RunningOperator, apply_crds, until
+from support.operator_run import RunningOperator, apply_crds
 from support.servers import (
     NAMESPACE as SHOP,
 )
@@ -44,6 +45,7 @@ from support.servers import (
     network_manifest,
     server_manifest,
 )
+from support.waiting import until
 
 SYSTEM = "kilonova-system"
 USER = "test-user"
@@ -247,6 +249,10 @@ class ServerStage:
         listed = await self.kube.list(SECRET)
         names = [obj["metadata"]["name"] for obj in listed.items]
         return [name for name in names if name.endswith("-user-data")]
+
+    async def find_tombstone(self, server_uid: str) -> Tombstone | None:
+        """Return what is recorded of a Server's deletion."""
+        return await (await self._read_stores()).api.find_tombstone(server_uid)
 
     async def leftovers(self) -> dict[str, Any]:
         """Everything that must be empty when no Server is left."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 
@@ -14,6 +14,7 @@ from kilonova_lab.controlplane import ControlPlane
 from support.agent_lab import AgentLab, agent_lab
 from support.libvirt_host import LibvirtHost
 from support.operator_run import apply_crds
+from support.waiting import until
 
 Pair = tuple[AgentLab, AgentLab]
 
@@ -55,18 +56,11 @@ async def running(driver: LibvirtDriver) -> AsyncIterator[LibvirtDriver]:
     """Run a driver and wait until it is connected."""
     task = asyncio.create_task(driver.run())
     try:
-        await until(lambda: driver.available)
+        await until(lambda: driver.available, "connected")
         yield driver
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(done: Callable[[], bool], timeout_seconds: float = 30.0) -> None:
-    """Wait until ``done`` holds."""
-    async with asyncio.timeout(timeout_seconds):
-        while not done():  # noqa: ASYNC110 - what is awaited has no event
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -76,23 +70,44 @@ async def driver(host: LibvirtHost) -> AsyncIterator[LibvirtDriver]:
         yield driver
 
 
-@pytest.fixture
-async def idle_lab(
-    control_plane: ControlPlane, host: LibvirtHost, tmp_path: Path
+@contextlib.asynccontextmanager
+async def known_host(
+    control_plane: ControlPlane, host: LibvirtHost, folder: Path
 ) -> AsyncIterator[AgentLab]:
-    """A host that the API server knows; no agent runs yet."""
-    async with agent_lab(control_plane, host, tmp_path) as lab:
+    """Give a host that the API server knows; no agent runs yet."""
+    async with agent_lab(control_plane, host, folder) as lab:
         await apply_crds(lab.kube)
         await lab.make_host()
         yield lab
 
 
+@contextlib.asynccontextmanager
+async def accepted_host(
+    control_plane: ControlPlane, host: LibvirtHost, folder: Path
+) -> AsyncIterator[AgentLab]:
+    """Give a host whose agent runs and whose identity is accepted."""
+    async with known_host(control_plane, host, folder) as lab:
+        lab.start_agent()
+        await lab.accept_host()
+        yield lab
+
+
 @pytest.fixture
-async def lab(idle_lab: AgentLab) -> AgentLab:
-    """A host whose agent runs and whose identity is accepted."""
-    idle_lab.start_agent()
-    await idle_lab.accept_host()
-    return idle_lab
+async def idle_lab(
+    control_plane: ControlPlane, host: LibvirtHost, tmp_path: Path
+) -> AsyncIterator[AgentLab]:
+    """A host that the API server knows; no agent runs yet."""
+    async with known_host(control_plane, host, tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def lab(
+    control_plane: ControlPlane, host: LibvirtHost, tmp_path: Path
+) -> AsyncIterator[AgentLab]:
+    """A host with its agent."""
+    async with accepted_host(control_plane, host, tmp_path) as lab:
+        yield lab
 
 
 @pytest.fixture
@@ -100,11 +115,7 @@ async def own_lab(
     own_control_plane: ControlPlane, host: LibvirtHost, tmp_path: Path
 ) -> AsyncIterator[AgentLab]:
     """A host with its agent, on an API server that this test may break."""
-    async with agent_lab(own_control_plane, host, tmp_path) as lab:
-        await apply_crds(lab.kube)
-        await lab.make_host()
-        lab.start_agent()
-        await lab.accept_host()
+    async with accepted_host(own_control_plane, host, tmp_path) as lab:
         yield lab
 
 
@@ -113,11 +124,7 @@ async def own_host_lab(
     control_plane: ControlPlane, own_host: LibvirtHost, tmp_path: Path
 ) -> AsyncIterator[AgentLab]:
     """A host with its agent, whose libvirtd this test may break."""
-    async with agent_lab(control_plane, own_host, tmp_path) as lab:
-        await apply_crds(lab.kube)
-        await lab.make_host()
-        lab.start_agent()
-        await lab.accept_host()
+    async with accepted_host(control_plane, own_host, tmp_path) as lab:
         yield lab
 
 
@@ -134,12 +141,9 @@ async def pair(
         for number, machine in enumerate((host, own_host)):
             folder = tmp_path / str(number)
             folder.mkdir()
-            lab = await ends.enter_async_context(
-                agent_lab(control_plane, machine, folder)
+            labs.append(
+                await ends.enter_async_context(
+                    accepted_host(control_plane, machine, folder)
+                )
             )
-            await apply_crds(lab.kube)
-            await lab.make_host()
-            lab.start_agent()
-            await lab.accept_host()
-            labs.append(lab)
         yield labs[0], labs[1]

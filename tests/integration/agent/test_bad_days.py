@@ -13,8 +13,7 @@ from kilonova_api.instance import Instance
 from support.agent_lab import AgentLab
 from support.agent_passes import look_again, until_unheard
 from support.instances import make_instance, make_nic_body
-
-from .conftest import until
+from support.waiting import until
 
 RUNNING = libvirt.VIR_DOMAIN_RUNNING
 
@@ -352,7 +351,7 @@ async def test_a_disk_bigger_than_the_flavor_is_too_large(lab: AgentLab) -> None
 
 
 async def test_two_agents_on_one_host_are_one_too_many(lab: AgentLab) -> None:
-    await until(lambda: lab.agent is not None and lab.agent.ready)
+    await until(lambda: lab.agent is not None and lab.agent.ready, "the agent is ready")
     first = lab.agent_task
     lab.start_agent()
     second, lab.agent_task = lab.agent_task, first

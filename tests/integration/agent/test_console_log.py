@@ -8,8 +8,7 @@ from kilonova_agent.storage.file_system import HostFileSystem
 from kilonova_agent.storage.guest_files import GuestStore
 from support.guests import make_guest
 from support.libvirt_host import LibvirtHost
-
-from .conftest import until
+from support.waiting import until
 
 _CUT_BYTES = 4096
 # mov dx,0x3f8; mov al,'x'; again: out dx,al; jmp again
@@ -32,11 +31,14 @@ async def test_the_log_of_a_guest_that_prints_for_ever_stays_short_and_readable(
             guest, disks=(GuestDisk(disk, "raw"),), console_log=log, config_drive=None
         )
     )
-    await until(lambda: log.exists() and log.stat().st_size > 100 * _CUT_BYTES)
+    await until(
+        lambda: log.exists() and log.stat().st_size > 100 * _CUT_BYTES,
+        "the guest prints",
+    )
 
     store.cut_console_logs(most_bytes=_CUT_BYTES, kept_bytes=_CUT_BYTES)
     after_cut = log.stat().st_size
-    await until(lambda: log.stat().st_size > 10 * _CUT_BYTES)
+    await until(lambda: log.stat().st_size > 10 * _CUT_BYTES, "the guest prints on")
     await driver.destroy(guest.uuid, up_to_generation=1)
 
     assert after_cut < 100 * _CUT_BYTES

@@ -33,8 +33,7 @@ from kilonova_agent.storage.images.http_source import HttpSource
 from kilonova_api.image import ImageFile
 from kilonova_api.kube.clock import SystemClock
 from support.image_server import ImageServer, image_server, run_qemu_img
-
-from .conftest import until
+from support.waiting import until
 
 
 @pytest.fixture
@@ -74,7 +73,7 @@ async def begin(cache: ImageCache, image: dict[str, Any]) -> None:
     """Let a download begin, and kill it in the middle."""
     with pytest.raises(ImageDownloading):
         cache.get(ImageFile.model_validate(image), waiter="guest")
-    await until(lambda: bool(part_sizes(cache)))
+    await until(lambda: bool(part_sizes(cache)), "a part is there")
     await cache.close()
 
 

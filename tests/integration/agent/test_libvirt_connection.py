@@ -17,8 +17,7 @@ from kilonova_agent.drivers.libvirt import connection as module
 from kilonova_agent.drivers.libvirt.connection import LibvirtConnection
 from kilonova_api.kube.clock import SystemClock
 from support.libvirt_host import LibvirtHost
-
-from .conftest import until
+from support.waiting import until
 
 
 @contextlib.asynccontextmanager
@@ -58,13 +57,15 @@ async def test_a_connection_that_opens_too_late_is_closed(
     os.kill(own_host.libvirtd_pid, signal.SIGSTOP)
     try:
         async with running(own_host) as connection:
-            await until(lambda: len(opened) > 1)
+            await until(lambda: len(opened) > 1, "it is opened again")
             os.kill(own_host.libvirtd_pid, signal.SIGCONT)
-            await until(lambda: connection.available)
-            await until(lambda: count_sockets() == before + 1, 10.0)
+            await until(lambda: connection.available, "connected")
+            await until(
+                lambda: count_sockets() == before + 1, "one socket", timeout_seconds=10
+            )
     finally:
         os.kill(own_host.libvirtd_pid, signal.SIGCONT)
-    await until(lambda: count_sockets() == before, 10.0)
+    await until(lambda: count_sockets() == before, "no socket", timeout_seconds=10)
 
 
 async def test_a_late_timeout_of_an_old_connection_leaves_the_new_one(
@@ -78,11 +79,11 @@ async def test_a_late_timeout_of_an_old_connection_leaves_the_new_one(
     opens: list[int] = []
     async with running(host) as connection:
         connection.listen(on_domain=lambda _: None, on_open=lambda: opens.append(1))
-        await until(lambda: len(opens) == 1)
+        await until(lambda: len(opens) == 1, "it is opened")
         late = asyncio.create_task(connection.call(hang, timeout_seconds=3.0))
         with pytest.raises(DriverUnavailable):
             await connection.call(hang, timeout_seconds=0.1)
-        await until(lambda: len(opens) == 2)
+        await until(lambda: len(opens) == 2, "it is opened again")
 
         with pytest.raises(DriverUnavailable):
             await late
@@ -90,8 +91,8 @@ async def test_a_late_timeout_of_an_old_connection_leaves_the_new_one(
 
         # The loop has had its turns: a dropped connection would be opened anew.
         assert await connection.call(lambda c: c.isAlive()) == 1
-        with pytest.raises(TimeoutError):
-            await until(lambda: len(opens) > 2, 2.0)
+        with pytest.raises(AssertionError, match="not so"):
+            await until(lambda: len(opens) > 2, "a third", timeout_seconds=2)
 
 
 async def test_calls_that_hang_hold_neither_a_new_connection_nor_its_calls(
@@ -106,7 +107,7 @@ async def test_calls_that_hang_hold_neither_a_new_connection_nor_its_calls(
     before = count_sockets()
     async with running(host) as connection:
         connection.listen(on_domain=lambda _: None, on_open=lambda: opens.append(1))
-        await until(lambda: connection.available)
+        await until(lambda: connection.available, "connected")
         calls = [
             connection.call(hang, timeout_seconds=1.0) for _ in range(module.CALLS)
         ]
@@ -115,12 +116,14 @@ async def test_calls_that_hang_hold_neither_a_new_connection_nor_its_calls(
         results = await asyncio.gather(*calls, late, return_exceptions=True)
         assert [type(result) for result in results] == [DriverUnavailable] * 9
 
-        await until(lambda: connection.available)
+        await until(lambda: connection.available, "connected")
         together = [connection.call(lambda c: c.isAlive()) for _ in range(20)]
         assert await asyncio.gather(*together) == [1] * 20
 
         assert len(opens) == 2
-        await until(lambda: count_sockets() == before + 1, 10.0)
+        await until(
+            lambda: count_sockets() == before + 1, "one socket", timeout_seconds=10
+        )
         release.set()
 
 
@@ -142,13 +145,13 @@ async def test_no_connection_is_tried_while_too_many_calls_hang(
         release.wait(60)
 
     async with running(host) as connection:
-        await until(lambda: connection.available)
+        await until(lambda: connection.available, "connected")
         calls = [connection.call(hang, timeout_seconds=0.2) for _ in range(2)]
         await asyncio.gather(*calls, return_exceptions=True)
-        with pytest.raises(TimeoutError):
-            await until(lambda: connection.available, 2.0)
+        with pytest.raises(AssertionError, match="not so"):
+            await until(lambda: connection.available, "connected", timeout_seconds=2)
         assert opens == [host.uri]
 
         release.set()
 
-        await until(lambda: connection.available)
+        await until(lambda: connection.available, "connected")

@@ -20,8 +20,9 @@ from kilonova_agent.drivers.libvirt.kvm_probe import executes, has_hardware_flag
 from kilonova_agent.drivers.libvirt.networks import ensure_network
 from support.guests import make_guest, make_nic
 from support.libvirt_host import LibvirtHost
+from support.waiting import until
 
-from .conftest import make_driver, running, until
+from .conftest import make_driver, running
 
 
 async def test_a_spawned_guest_runs_and_carries_its_mark(
@@ -136,7 +137,7 @@ async def test_events_tell_of_a_guest_that_was_killed(
     pid = int(host.run("cat", f"/run/libvirt/qemu/instance-{definition.uuid}.pid"))
     host.run("kill", "-9", str(pid))
 
-    await until(lambda: definition.uuid in heard)
+    await until(lambda: definition.uuid in heard, "the domain is heard of")
     guest = await driver.find_guest(definition.uuid)
     assert guest is not None
     assert guest.power is GuestPower.CRASHED
@@ -152,12 +153,14 @@ async def test_guests_survive_libvirtds_death_and_the_driver_comes_back(
         driver.on_event(connected.append)
 
         own_host.kill_libvirtd()
-        await until(lambda: not driver.available)
+        await until(lambda: not driver.available, "libvirtd is missed")
         with pytest.raises(DriverUnavailable):
             await driver.list_guests()
         await asyncio.to_thread(own_host.start_libvirtd)
 
-        await until(lambda: driver.available and None in connected)
+        await until(
+            lambda: driver.available and None in connected, "connected again, and said"
+        )
         guest = await driver.find_guest(definition.uuid)
     assert guest is not None
     assert guest.power is GuestPower.RUNNING
@@ -174,7 +177,7 @@ async def test_a_hanging_libvirtd_ends_calls_instead_of_holding_them(
                     await driver.list_guests()
         finally:
             os.kill(own_host.libvirtd_pid, signal.SIGCONT)
-        await until(lambda: driver.available)
+        await until(lambda: driver.available, "connected")
         assert await driver.list_guests() == []
 
 

@@ -15,8 +15,9 @@ from support.guests import make_guest, make_nic
 from support.instances import make_nic_body
 from support.libvirt_hooks import holding
 from support.libvirt_host import LibvirtHost
+from support.waiting import until
 
-from .conftest import make_driver, running, until
+from .conftest import make_driver, running
 
 RUNNING = libvirt.VIR_DOMAIN_RUNNING
 
@@ -104,7 +105,7 @@ async def test_no_answer_to_a_start_is_no_rejection(
             await spawning
         hold.hold.unlink()
         await asyncio.to_thread(own_host.start_libvirtd)
-        await until(lambda: driver.available)
+        await until(lambda: driver.available, "connected")
         await driver.spawn(definition)
     assert own_host.domain_states() == {definition.uuid: RUNNING}
     assert len(qemu_processes(own_host)) == 1
@@ -126,7 +127,7 @@ async def test_no_answer_about_a_network_is_no_fault_of_the_network(
             await plugging
         hold.hold.unlink()
         await asyncio.to_thread(own_host.start_libvirtd)
-        await until(lambda: driver.available)
+        await until(lambda: driver.available, "connected")
         await driver.plug([make_nic()])
 
 

@@ -21,8 +21,8 @@ from kilonova_api.kube.errors import Call, Unreachable
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from support.crash_stage import CrashStage, crash_spec, crash_stage
 from support.incarnation import Script, When
-from support.operator_run import until
 from support.servers import reason_of
+from support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

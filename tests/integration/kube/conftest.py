@@ -14,6 +14,7 @@ from kilonova_api.kube.config import load_kubeconfig
 from kilonova_api.kube.errors import NotFound
 from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION, Resource
 from kilonova_lab.controlplane import ControlPlane
+from support.waiting import until
 
 
 @pytest.fixture
@@ -37,13 +38,14 @@ async def widget(kube: KubeClient) -> AsyncIterator[Resource]:
 
 
 async def _wait_until_served(kube: KubeClient, resource: Resource) -> None:
-    while True:
+    async def is_served() -> bool:
         try:
             await kube.list(resource)
         except NotFound:
-            await asyncio.sleep(0.05)
-        else:
-            return
+            return False
+        return True
+
+    await until(is_served, f"{resource.plural} are served")
 
 
 def _build_definition(resource: Resource) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from kilonova_api.server import Server
 from kilonova_operator.services import guards
 from kilonova_operator.services.guards import GUARDED_NAMESPACES
 from support.made_up_hosts import make_node
-from support.operator_run import OperatorLab, until
+from support.operator_run import OperatorLab
+from support.waiting import until
 
 M = TypeVar("M", bound=OurObject)
 

@@ -30,7 +30,8 @@ from support.made_up_hosts import (
     make_node,
     report,
 )
-from support.operator_run import OperatorLab, until
+from support.operator_run import OperatorLab
+from support.waiting import until
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """kopf's end is the process's end: nobody may stay deaf."""
 
 from kilonova_api.kube.resources import CUSTOM_RESOURCE_DEFINITION
-from support.operator_run import OperatorLab, until
+from support.operator_run import OperatorLab
+from support.waiting import until
 
 
 async def test_a_crd_that_is_deleted_ends_the_process(own_lab: OperatorLab) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from kilonova_api.kube.resources import NODE, Key
 from kilonova_api.network import ClusterNetwork, Network
-from support.operator_run import OperatorLab, until
+from support.operator_run import OperatorLab
+from support.waiting import until
 
 AnyNetwork = Network | ClusterNetwork
 
@@ -55,6 +56,16 @@ class Networks:
             network.metadata.name,
             uid=network.metadata.uid,
         )
+
+    async def force_away(self, network: Network) -> None:
+        """Delete it, and take its finalizers off by hand."""
+        await self.delete(network)
+        found = await self.lab.kube.get(
+            Network.resource(), self.namespace, network.metadata.name
+        )
+        for finalizer in network.metadata.finalizers:
+            await self.lab.kube.remove_finalizer(Network.resource(), found, finalizer)
+        await self.wait_gone(network.metadata.name)
 
     async def wait_gone(self, name: str) -> None:
         async def gone() -> bool:
@@ -241,11 +252,7 @@ async def test_a_network_whose_finalizer_was_forced_off_comes_back_as_it_was(
     await networks.create("private", cidr="10.23.0.0/24")
     before = await networks.wait("private", is_ready, "it is ready")
     await operator.end()
-    await networks.delete(before)
-    found = await lab.kube.get(Network.resource(), namespace, "private")
-    for finalizer in before.metadata.finalizers:
-        await lab.kube.remove_finalizer(Network.resource(), found, finalizer)
-    await networks.wait_gone("private")
+    await networks.force_away(before)
     await networks.create("private", cidr="10.23.0.0/24")
     await lab.lead("operator-1")
     after = await networks.wait("private", is_ready, "its range is its own")
@@ -261,11 +268,7 @@ async def test_the_range_of_a_network_that_was_forced_away_is_free_again(
     await networks.create("private", cidr="10.24.0.0/24")
     private = await networks.wait("private", is_ready, "it is ready")
     await operator.end()
-    await networks.delete(private)
-    found = await lab.kube.get(Network.resource(), namespace, "private")
-    for finalizer in private.metadata.finalizers:
-        await lab.kube.remove_finalizer(Network.resource(), found, finalizer)
-    await networks.wait_gone("private")
+    await networks.force_away(private)
     await networks.create("other", cidr="10.24.0.0/24")
     await lab.lead("operator-1")
     await networks.wait("other", is_ready, "the range is free")

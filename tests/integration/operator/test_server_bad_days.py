@@ -19,9 +19,11 @@ from kilonova_api.server import Server
 from kilonova_lab.controlplane import ControlPlane
 from kilonova_operator.context import Stores
 from kilonova_operator.domain.refusals import DatabaseUnavailable
-from support.operator_run import apply_crds, until
+from kilonova_operator.services.servers.crd_health import CrdHealth
+from support.operator_run import apply_crds
 from support.server_stage import ServerStage, server_stage
 from support.servers import reason_of
+from support.waiting import until
 
 
 @pytest.fixture
@@ -114,17 +116,26 @@ async def test_deleted_instance_kind_destroys_nothing_and_is_whole_again(
 
 
 async def test_deleted_server_kind_destroys_nothing_and_guests_are_adopted(
-    stage: ServerStage,
+    stage: ServerStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = await running(stage)
+    believed: list[bool] = []
+    believes_deletes = CrdHealth.believes_deletes
+
+    async def note(health: CrdHealth) -> bool:
+        believed.append(await believes_deletes(health))
+        return believed[-1]
+
+    monkeypatch.setattr(CrdHealth, "believes_deletes", note)
     uuid = (await stage.server(key)).metadata.uid
     name = f"servers.{GROUP}"
     await delete_by_hand(stage, CUSTOM_RESOURCE_DEFINITION, None, name)
     await stage.wait_server(
         key, lambda s: s.metadata.deletion_timestamp is not None, "marked"
     )
-    # Three seconds in which a believing operator would have ended the guest.
-    await asyncio.sleep(3)
+    await until(lambda: bool(believed), "the operator judges the mark")
+    assert not any(believed)
+    assert await stage.find_tombstone(uuid) is None, "nobody meant to delete it"
     check_untouched(stage)
     await stage.kube.remove_finalizer(
         Server.resource(),

@@ -21,7 +21,8 @@ from kilonova_operator.settings import API_DATABASE
 from support.databases import made_claim, made_inventories
 from support.instances import make_instance
 from support.made_up_hosts import find_host, make_node
-from support.operator_run import OperatorLab, RunningOperator, until
+from support.operator_run import OperatorLab, RunningOperator
+from support.waiting import until
 
 NIC = {
     "name": "eth0",

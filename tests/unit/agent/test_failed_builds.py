@@ -1,7 +1,5 @@
 """A host that failed to build a guest says what is left of it, and keeps its word."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,29 +10,12 @@ from kilonova_api.instance import Instance, InstanceStatus
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import host_namespace
 from support.fake_driver import FakeDriver
-from support.file_systems import FileCut
-from support.image_server import ImageServer, image_server
+from support.image_server import ImageServer
 from support.instances import make_instance
-from support.mortal_agent import NODE, MortalAgent, mortal_agent
+from support.mortal_agent import NODE, MortalAgent
 
 UUID = "11111111-2222-4333-8444-555555555555"
 spawn, find_guest = FakeDriver.spawn, FakeDriver.find_guest
-
-
-@pytest.fixture
-async def images(tmp_path: Path) -> AsyncIterator[ImageServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    async with image_server(folder) as running:
-        running.add_disk()
-        yield running
-
-
-@pytest.fixture
-async def host(tmp_path: Path) -> AsyncIterator[MortalAgent]:
-    cut = FileCut(lambda _: False)
-    async with mortal_agent(tmp_path / "state", cut) as running:
-        yield running
 
 
 def order(host: MortalAgent, images: ImageServer) -> None:

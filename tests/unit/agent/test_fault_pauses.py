@@ -16,7 +16,7 @@ from kilonova_api.names import host_namespace
 from support.clock import FakeClock
 from support.fake_driver import FakeDriver
 from support.file_systems import FileCut
-from support.image_server import ImageServer, image_server
+from support.image_server import ImageServer
 from support.instances import make_instance
 from support.memory_api import build_unreachable
 from support.mortal_agent import NODE, MortalAgent, mortal_agent
@@ -74,15 +74,6 @@ class Statuses:
         """What was said to be wrong, each wording once."""
         said = (status.get("fault") for status in self.written)
         return sorted({fault["message"] for fault in said if fault})
-
-
-@pytest.fixture
-async def images(tmp_path: Path) -> AsyncIterator[ImageServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    async with image_server(folder) as running:
-        running.add_disk()
-        yield running
 
 
 @pytest.fixture

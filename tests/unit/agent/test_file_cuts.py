@@ -6,13 +6,13 @@ half through it where a write has a middle.
 """
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from support.file_systems import FileCut
-from support.image_server import ImageServer, image_server
+from support.image_server import ImageServer
 from support.instances import make_instance, make_nic_body
 from support.mortal_agent import NODE, MortalAgent, mortal_agent
 
@@ -22,15 +22,6 @@ AGES = {"bin-ages.json", "image-ages.json"}
 DISKS = ["disk.config", "disk.qcow2", "ephemeral.qcow2", "image", "swap.raw"]
 HALVABLE = ("append ", "create ", "create_sparse ", "remove_tree ")
 Life = Callable[[MortalAgent, ImageServer], Awaitable[None]]
-
-
-@pytest.fixture
-async def images(tmp_path: Path) -> AsyncIterator[ImageServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    async with image_server(folder) as running:
-        running.add_disk()
-        yield running
 
 
 async def build(host: MortalAgent, images: ImageServer) -> None:

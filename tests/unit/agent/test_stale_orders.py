@@ -1,35 +1,16 @@
 """An agent that hears nothing any more builds no guest that others may have."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kilonova_api.kube.resources import SECRET
-from support.file_systems import FileCut
-from support.image_server import ImageServer, image_server
+from support.image_server import ImageServer
 from support.instances import make_instance, make_user_data
 from support.memory_api import build_unreachable
-from support.mortal_agent import NODE, MortalAgent, mortal_agent
+from support.mortal_agent import NODE, MortalAgent
 
 UUID = "11111111-2222-4333-8444-555555555555"
-
-
-@pytest.fixture
-async def images(tmp_path: Path) -> AsyncIterator[ImageServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    async with image_server(folder) as running:
-        running.add_disk()
-        yield running
-
-
-@pytest.fixture
-async def host(tmp_path: Path) -> AsyncIterator[MortalAgent]:
-    cut = FileCut(lambda _: False)
-    async with mortal_agent(tmp_path / "state", cut) as running:
-        yield running
 
 
 async def wait_for_secret(host: MortalAgent, images: ImageServer) -> dict[str, Any]:

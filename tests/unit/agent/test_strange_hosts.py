@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kilonova_agent.drivers.base import Guest
-from support.image_server import ImageServer, image_server
+from support.image_server import ImageServer
 from support.instances import make_instance
 from support.mortal_agent import NODE, MortalAgent
 
@@ -25,15 +25,6 @@ ORDERS: list[dict[str, Any]] = [
     {"buildId": "b2", "serverGeneration": 2},
     {"destroy": {"placementGeneration": 1, "reason": "ServerDeleted"}},
 ]
-
-
-@pytest.fixture
-async def images(tmp_path: Path) -> AsyncIterator[ImageServer]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-    async with image_server(folder) as running:
-        running.add_disk()
-        yield running
 
 
 class Machines:

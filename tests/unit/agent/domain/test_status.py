@@ -89,13 +89,14 @@ def test_a_message_of_any_length_fits() -> None:
 
 
 REFUSED = (
-    "process exited: {at} qemu-system-x86_64: cannot set up guest memory 'pc.ram' "
+    "{end}: {at} qemu-system-x86_64: cannot set up guest memory 'pc.ram' "
     "(pid={pid}, fd {fd}, at 0x{at_address:x}) of domain-{count}-web: br{bridge}"
 )
 
 
 def refused(changes: dict[str, Any], *, padding: str = "") -> Report:
     words = {
+        "end": "process exited while connecting to monitor",
         "at": "2026-11-22T15:23:18.123456Z",
         "pid": 97,
         "fd": 9,
@@ -112,6 +113,7 @@ def refused(changes: dict[str, Any], *, padding: str = "") -> Report:
     "changes",
     [
         pytest.param({"at": "2026-11-22 16:00:00+0000"}, id="time"),
+        pytest.param({"end": "qemu unexpectedly closed the monitor"}, id="wording"),
         pytest.param({"pid": 4194303}, id="process id"),
         pytest.param({"fd": 33}, id="file descriptor"),
         pytest.param({"at_address": 0x7F0012345678}, id="pointer"),
