@@ -7,7 +7,10 @@ _OTHER_EACH_TIME = re.compile(
     r"|\b(?:pid|process|thread|fd|fdset)[ =:/]*\d+"
     r"|\bdomain-\d+-"  # libvirt counts starts
     r"|\b(?:vnet|tap|macvtap)\d+"
-    r"|\b0x[0-9a-f]+",
+    r"|\b0x[0-9a-f]+"
+    # Of one death of a QEMU: by which of its two ways libvirt noticed it first.
+    r"|process exited while connecting to monitor"
+    r"|qemu unexpectedly closed the monitor",
     re.IGNORECASE,
 )
 _CUT = "..."
