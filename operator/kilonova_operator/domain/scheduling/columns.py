@@ -1,16 +1,16 @@
 """Columns over hosts: one row a host, changed in place when the host changes.
 
-Rules read whole columns; nothing is rebuilt for a request. Facts come from
-watched ComputeHosts, amounts from the API database; either may come first. A
-provider view older than the one in the row is ignored, so views may arrive in
-any order.
+Facts come from watched ComputeHosts and HostAggregates, amounts from the API
+database; either may come first. A provider view older than the one in the row is
+ignored, so views may arrive in any order. Every change is noted in a log, so that
+whoever keeps something derived of the columns looks at changed rows alone.
 
 A row that is removed is filled with the last one: the order of hosts is stable
 between changes, and means nothing, as Placement's order of candidates.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Generic, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,20 +20,29 @@ from kilonova_operator.domain.inventory import (
     Inventory,
     ProviderView,
 )
+from kilonova_operator.domain.scheduling.aggregates import NO_AGGREGATES
+from kilonova_operator.domain.scheduling.change_log import ChangeLog
+from kilonova_operator.domain.scheduling.codes import ABSENT, Codes
 from kilonova_operator.domain.scheduling.facts import HostFacts, version_number
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
-
-T = TypeVar("T", bound=Hashable)
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 Flag = Literal["up", "held", "provided"]
-Number = Literal["agent_version", "hypervisor_version", "claims", "generation"]
+Number = Literal[
+    "agent_version",
+    "hypervisor_version",
+    "claims",
+    "generation",
+    "io_ops",
+    "failed_builds",
+]
 Amount = Literal[
     "total", "reserved", "min_unit", "max_unit", "step_size", "unmanaged", "used"
 ]
+Coded = Literal["cell", "zone", "profile", "aggregates", "traits", "numa", "metrics"]
 
 _FLAGS: tuple[Flag, ...] = ("up", "held", "provided")
 _NUMBERS: tuple[Number, ...] = (
@@ -41,6 +50,8 @@ _NUMBERS: tuple[Number, ...] = (
     "hypervisor_version",
     "claims",
     "generation",
+    "io_ops",
+    "failed_builds",
 )
 _AMOUNTS: tuple[Amount, ...] = (
     "total",
@@ -51,24 +62,17 @@ _AMOUNTS: tuple[Amount, ...] = (
     "unmanaged",
     "used",
 )
-_NO_CELL = ""
+_NOTHING: Mapping[Coded, Hashable] = {
+    "cell": "",
+    "zone": "",
+    "profile": CapabilityProfile(),
+    "aggregates": NO_AGGREGATES,
+    "traits": frozenset(),
+    "numa": None,
+    "metrics": (),
+}
 _ABSENT = Inventory(total=0, max_unit=0)
 _FIRST_ROWS = 16
-
-
-class Codes(Generic[T]):
-    """Small numbers for values that many hosts share."""
-
-    def __init__(self) -> None:
-        self.values: list[T] = []
-        self._codes: dict[T, int] = {}
-
-    def code(self, value: T) -> int:
-        """Return the value's number, a new one if it was never seen."""
-        if value not in self._codes:
-            self._codes[value] = len(self.values)
-            self.values.append(value)
-        return self._codes[value]
 
 
 class HostColumns:
@@ -76,25 +80,20 @@ class HostColumns:
 
     def __init__(self) -> None:
         self.hosts: list[str] = []
+        self.log = ChangeLog()
+        self.disabled_cells: frozenset[str] = frozenset()
         self._rows: dict[str, int] = {}
-        self._cells: Codes[str] = Codes()
-        self._profiles: Codes[CapabilityProfile] = Codes()
-        self._disabled_cells: frozenset[str] = frozenset()
         self._room = _FIRST_ROWS
         self._flags = {name: np.zeros(self._room, np.bool_) for name in _FLAGS}
         self._numbers = {name: np.zeros(self._room, np.int64) for name in _NUMBERS}
-        self._codes = {
-            name: np.zeros(self._room, np.int64) for name in ("cell", "profile")
+        self._values: dict[Coded, Codes[Any]] = {
+            name: Codes(nothing) for name, nothing in _NOTHING.items()
         }
-        self._amounts = {
-            (name, resource_class): np.zeros(self._room, np.int64)
-            for name in _AMOUNTS
-            for resource_class in RESOURCE_CLASSES
-        }
-        self._ratios = {
-            resource_class: np.ones(self._room, np.float64)
-            for resource_class in RESOURCE_CLASSES
-        }
+        self._codes = {name: np.zeros(self._room, np.int64) for name in _NOTHING}
+        self._amounts: dict[tuple[Amount, str], IntArray] = {}
+        self._ratios: dict[str, FloatArray] = {}
+        for resource_class in RESOURCE_CLASSES:
+            self._add_class(resource_class)
 
     def __len__(self) -> int:
         return len(self.hosts)
@@ -111,56 +110,51 @@ class HostColumns:
 
     def amount(self, name: Amount, resource_class: str) -> IntArray:
         """Return one figure of a resource class; ``used`` are claims alone."""
+        if resource_class not in self._ratios:
+            return np.zeros(len(self), np.int64)
         return self._amounts[name, resource_class][: len(self)]
 
     def ratio(self, resource_class: str) -> FloatArray:
         """Return the allocation ratios of a resource class."""
+        if resource_class not in self._ratios:
+            return np.ones(len(self))
         return self._ratios[resource_class][: len(self)]
 
-    def taken(self, resource_class: str) -> IntArray:
-        """Return claims and unmanaged use together."""
-        return self.amount("used", resource_class) + self.amount(
-            "unmanaged", resource_class
-        )
+    def codes(self, name: Coded) -> IntArray:
+        """Return the number of each host's value of a shared quality."""
+        return self._codes[name][: len(self)]
 
-    def in_cells(self, cells: Iterable[str]) -> BoolArray:
-        """Tell which hosts are in one of the cells."""
-        wanted = frozenset(cells)
-        known = np.array([cell in wanted for cell in self._cells.values], np.bool_)
-        return self._by_code("cell", known)
-
-    @property
-    def mapped(self) -> BoolArray:
-        """Tell which hosts have a cell and an inventory."""
-        return ~self.in_cells((_NO_CELL,)) & self.flag("provided")
-
-    @property
-    def cell_enabled(self) -> BoolArray:
-        """Tell which hosts are in a cell that takes new Servers."""
-        return ~self.in_cells(self._disabled_cells)
-
-    @property
-    def profiles(self) -> list[CapabilityProfile]:
-        """Every profile some host has or had."""
-        return self._profiles.values
-
-    def by_profile(self, passes: Iterable[bool]) -> BoolArray:
-        """Spread a judgement of each of ``profiles`` over the hosts."""
-        return self._by_code("profile", np.fromiter(passes, np.bool_))
+    def values(self, name: Coded) -> Codes[Any]:
+        """Return the values behind ``codes``."""
+        return self._values[name]
 
     def cell_of(self, host: str) -> str:
         """Return a host's cell; empty if it has none."""
-        return self._cells.values[int(self._codes["cell"][self._rows[host]])]
+        cell: str = self._value_of("cell", host)
+        return cell
+
+    def zone_of(self, host: str) -> str:
+        """Return a host's availability zone; empty if it has none."""
+        zone: str = self._value_of("zone", host)
+        return zone
 
     def find_row(self, host: str) -> int | None:
         """Return a host's row."""
         return self._rows.get(host)
 
+    def find_rows(self, hosts: Iterable[str]) -> IntArray:
+        """Return the rows of those hosts that are known."""
+        found = (self._rows.get(host) for host in hosts)
+        return np.array([row for row in found if row is not None], np.int64)
+
     # Changing.
 
     def set_disabled_cells(self, cells: Iterable[str]) -> None:
         """Say which cells take no new Servers."""
-        self._disabled_cells = frozenset(cells)
+        disabled = frozenset(cells)
+        if disabled != self.disabled_cells:
+            self.disabled_cells = disabled
+            self.log.note_everything()
 
     def set_facts(self, facts: HostFacts) -> None:
         """Replace what is known of a host but its amounts."""
@@ -169,8 +163,31 @@ class HostColumns:
         self._flags["held"][row] = facts.held
         self._numbers["agent_version"][row] = version_number(facts.agent_version)
         self._numbers["hypervisor_version"][row] = facts.profile.hypervisor_version
-        self._codes["cell"][row] = self._cells.code(facts.cell or _NO_CELL)
-        self._codes["profile"][row] = self._profiles.code(facts.profile)
+        coded: Mapping[Coded, Hashable] = {
+            "cell": facts.cell or "",
+            "zone": facts.zone or "",
+            "profile": facts.profile,
+            "aggregates": facts.aggregates,
+            "traits": facts.traits,
+            "metrics": facts.metrics,
+        }
+        for name, value in coded.items():
+            self._set_code(name, row, value)
+        self.log.note(row)
+
+    def set_numa(self, host: str, topology: Hashable) -> None:
+        """Replace a host's NUMA cells with what is used of them; None: unknown."""
+        row = self._rows.get(host)
+        if row is not None:
+            self._set_code("numa", row, topology)
+            self.log.note(row)
+
+    def set_number(self, host: str, name: Number, value: int) -> None:
+        """Replace one number of a host, such as the builds under way on it."""
+        row = self._rows.get(host)
+        if row is not None and self._numbers[name][row] != value:
+            self._numbers[name][row] = value
+            self.log.note(row)
 
     def set_provider(self, view: ProviderView) -> bool:
         """Replace a host's amounts; False if the row already knows newer ones."""
@@ -182,16 +199,13 @@ class HostColumns:
         self._flags["provided"][row] = True
         self._numbers["generation"][row] = view.generation
         self._numbers["claims"][row] = view.claims
-        for resource_class in RESOURCE_CLASSES:
+        for resource_class in view.inventories.keys() - self._ratios.keys():
+            self._add_class(resource_class)
+        for resource_class in self._ratios:
             inventory = view.inventories.get(resource_class, _ABSENT)
-            for name in _AMOUNTS:
-                figure = (
-                    view.used.get(resource_class, 0)
-                    if name == "used"
-                    else getattr(inventory, name)
-                )
-                self._amounts[name, resource_class][row] = figure
-            self._ratios[resource_class][row] = inventory.allocation_ratio
+            used = view.used.get(resource_class, 0)
+            self._set_inventory(row, resource_class, inventory, used)
+        self.log.note(row)
         return True
 
     def consume(self, host: str, amounts: Mapping[str, int]) -> None:
@@ -202,6 +216,22 @@ class HostColumns:
         """Count a release that was made since the host's amounts were read."""
         self._count(host, amounts, sign=-1)
 
+    def remove(self, host: str) -> None:
+        """Forget a host; may run twice."""
+        row = self._rows.pop(host, None)
+        if row is None:
+            return
+        for name, codes in self._codes.items():
+            self._values[name].give_back(int(codes[row]))
+        last = len(self.hosts) - 1
+        moved = self.hosts.pop()
+        for array in self._arrays():
+            array[row] = array[last]
+        if row != last:
+            self.hosts[row] = moved
+            self._rows[moved] = row
+        self.log.note_everything()
+
     def _count(self, host: str, amounts: Mapping[str, int], *, sign: int) -> None:
         row = self._rows.get(host)
         if row is None:
@@ -211,19 +241,26 @@ class HostColumns:
             used = self._amounts.get(("used", resource_class))
             if used is not None:
                 used[row] += sign * amount
+        self.log.note(row)
 
-    def remove(self, host: str) -> None:
-        """Forget a host; may run twice."""
-        row = self._rows.pop(host, None)
-        if row is None:
-            return
-        last = len(self.hosts) - 1
-        moved = self.hosts.pop()
-        for array in self._arrays():
-            array[row] = array[last]
-        if row != last:
-            self.hosts[row] = moved
-            self._rows[moved] = row
+    def _value_of(self, name: Coded, host: str) -> Any:
+        code = int(self._codes[name][self._rows[host]])
+        return self._values[name].value(code)
+
+    def _set_code(self, name: Coded, row: int, value: Hashable) -> None:
+        codes, values = self._codes[name], self._values[name]
+        before = int(codes[row])
+        if values.value(before) != value:
+            codes[row] = values.take(value)
+            values.give_back(before)
+
+    def _set_inventory(
+        self, row: int, resource_class: str, inventory: Inventory, used: int
+    ) -> None:
+        for name in _AMOUNTS:
+            figure = used if name == "used" else getattr(inventory, name)
+            self._amounts[name, resource_class][row] = figure
+        self._ratios[resource_class][row] = inventory.allocation_ratio
 
     def _ensure_row(self, host: str) -> int:
         row = self._rows.get(host)
@@ -234,21 +271,21 @@ class HostColumns:
             self._grow()
         self.hosts.append(host)
         self._rows[host] = row
-        self._clear(row)
-        return row
-
-    def _clear(self, row: int) -> None:
         for array in self._arrays():
             array[row] = 0
         self._flags["held"][row] = True
-        self._codes["cell"][row] = self._cells.code(_NO_CELL)
-        self._codes["profile"][row] = self._profiles.code(CapabilityProfile())
+        for name, codes in self._codes.items():
+            values = self._values[name]
+            codes[row] = values.take(values.value(ABSENT))
+        self.log.note_everything()
+        return row
 
-    def _by_code(self, name: str, passes: BoolArray) -> BoolArray:
-        codes = self._codes[name][: len(self)]
-        return passes[codes] if len(codes) else np.zeros(0, np.bool_)
+    def _add_class(self, resource_class: str) -> None:
+        for name in _AMOUNTS:
+            self._amounts[name, resource_class] = np.zeros(self._room, np.int64)
+        self._ratios[resource_class] = np.ones(self._room)
 
-    def _arrays(self) -> Iterable[npt.NDArray[np.generic]]:
+    def _arrays(self) -> Iterable[npt.NDArray[Any]]:
         yield from self._flags.values()
         yield from self._numbers.values()
         yield from self._codes.values()

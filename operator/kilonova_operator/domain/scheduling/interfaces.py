@@ -1,32 +1,42 @@
 """What a scheduling rule is. A new rule is a new file and a line in ``defaults``."""
 
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import (
     BoolArray,
     FloatArray,
     HostColumns,
+    IntArray,
 )
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class PreFilter(Protocol):
-    """What must hold of a host in any case, an admin's forced choice included.
-
-    Stands for Nova's request filters and Placement's query.
-    """
+class Rule(Protocol):
+    """A constraint; what it says of a host counts once, if it is the first."""
 
     @property
     def name(self) -> str:
         """The constraint, as decision records count it."""
         ...
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
-        """Return one entry a host; True passes."""
-        ...
-
     def explain(self, request: BuildRequest) -> str:
         """Say in one sentence what the request asked for and some hosts lack."""
+        ...
+
+
+class ClassRule(Rule, Protocol):
+    """Judges hosts for all requests of a class together."""
+
+    def applies(self, asked: RequestClass) -> bool:
+        """Tell whether any host could fail; False spares the looking."""
+        ...
+
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
+        """Return one entry a host; True passes."""
         ...
 
     def understands(self, extra_spec: str) -> bool:
@@ -34,13 +44,43 @@ class PreFilter(Protocol):
         ...
 
 
-class Filter(PreFilter, Protocol):
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Rows that one request's rule leaves out, or the only ones it leaves in."""
+
+    rows: IntArray
+    only: bool = False
+
+    def find_failing(self, count: int) -> BoolArray:
+        """Return which of ``count`` rows fail."""
+        failing = np.full(count, self.only)
+        failing[self.rows] = not self.only
+        return failing
+
+
+class RequestRule(Rule, Protocol):
+    """Judges hosts for one request: its group, its hints, what it tried before."""
+
+    def judge(self, columns: HostColumns, request: BuildRequest) -> Verdict | None:
+        """Return the rows that fail; None: all pass."""
+        ...
+
+
+class Filter(Rule, Protocol):
     """A rule of the site, in Nova's sense: left out for a forced host."""
 
     @property
     def runs_on_rebuild(self) -> bool:
         """Whether it also judges the host of a guest that is rebuilt there."""
         ...
+
+
+class ClassFilter(ClassRule, Filter, Protocol):
+    """A filter that judges a class of requests."""
+
+
+class RequestFilter(RequestRule, Filter, Protocol):
+    """A filter that judges one request."""
 
 
 class Weigher(Protocol):
@@ -57,12 +97,31 @@ class Weigher(Protocol):
         ...
 
     @property
+    def multiplier_key(self) -> str:
+        """Aggregate metadata key that overrides the multiplier on its hosts."""
+        ...
+
+    @property
     def minval(self) -> float | None:
         """Lower end of the scale; None: the smallest raw weight of the hosts."""
         ...
 
-    def weigh(self, hosts: HostColumns, request: BuildRequest) -> FloatArray:
+
+class HostWeigher(Weigher, Protocol):
+    """Weighs a host for whatever is asked."""
+
+    def weigh(self, hosts: HostRows) -> FloatArray:
         """Return raw weights, one a host; more is better."""
+        ...
+
+
+class RequestWeigher(Weigher, Protocol):
+    """Weighs hosts for one request."""
+
+    def weigh_for(
+        self, columns: HostColumns, request: BuildRequest
+    ) -> FloatArray | None:
+        """Return raw weights, one a host; None: all are equal and 0."""
         ...
 
 
@@ -72,3 +131,11 @@ class NoExtraSpecs:
     def understands(self, extra_spec: str) -> bool:
         """Tell that no extra spec belongs to this rule."""
         return False
+
+
+class Always:
+    """For rules that may fail a host whatever is asked."""
+
+    def applies(self, asked: RequestClass) -> bool:
+        """Tell that it has to look."""
+        return True

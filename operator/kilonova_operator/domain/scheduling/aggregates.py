@@ -1,0 +1,54 @@
+"""Host aggregates as rules read them: those of one host, together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+AVAILABILITY_ZONE = "availability_zone"
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateFacts:
+    """One aggregate; ``metadata`` holds its availability zone as Nova's does."""
+
+    name: str
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    def find(self, key: str) -> str | None:
+        """Return the value of a metadata key."""
+        return dict(self.metadata).get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateSet:
+    """All aggregates of a host; hosts in the same ones share one judgement."""
+
+    aggregates: tuple[AggregateFacts, ...] = ()
+
+    def list_values(self, key: str) -> tuple[str, ...]:
+        """List a key's values, one for each aggregate that has the key.
+
+        Source: nova.scheduler.filters.utils.aggregate_values_from_key, Nova 34.
+        """
+        found = (aggregate.find(key) for aggregate in self.aggregates)
+        return tuple(value for value in found if value is not None)
+
+    def words(self, key: str) -> frozenset[str]:
+        """Return the words of a key's values, which commas part.
+
+        Source: nova.scheduler.filters.utils.aggregate_metadata_get_by_host.
+        """
+        return frozenset(
+            word.strip() for value in self.list_values(key) for word in value.split(",")
+        )
+
+    def keys(self) -> frozenset[str]:
+        """Return every metadata key of any of the aggregates."""
+        return frozenset(key for a in self.aggregates for key, _ in a.metadata)
+
+
+NO_AGGREGATES = AggregateSet()
+
+
+def build_aggregate_set(aggregates: Iterable[AggregateFacts]) -> AggregateSet:
+    """Return aggregates in one order, so that equal sets are equal."""
+    return AggregateSet(tuple(sorted(aggregates, key=lambda a: a.name)))
