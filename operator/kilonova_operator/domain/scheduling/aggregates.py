@@ -41,7 +41,7 @@ class AggregateSet:
             word.strip() for value in self.list_values(key) for word in value.split(",")
         )
 
-    def keys(self) -> frozenset[str]:
+    def list_keys(self) -> frozenset[str]:
         """Return every metadata key of any of the aggregates."""
         return frozenset(key for a in self.aggregates for key, _ in a.metadata)
 

@@ -20,7 +20,10 @@ from kilonova_operator.domain.inventory import (
     Inventory,
     ProviderView,
 )
-from kilonova_operator.domain.scheduling.aggregates import NO_AGGREGATES
+from kilonova_operator.domain.scheduling.aggregates import (
+    NO_AGGREGATES,
+    AggregateFacts,
+)
 from kilonova_operator.domain.scheduling.change_log import ChangeLog
 from kilonova_operator.domain.scheduling.codes import ABSENT, Codes
 from kilonova_operator.domain.scheduling.facts import HostFacts, version_number
@@ -42,7 +45,9 @@ Number = Literal[
 Amount = Literal[
     "total", "reserved", "min_unit", "max_unit", "step_size", "unmanaged", "used"
 ]
-Coded = Literal["cell", "zone", "profile", "aggregates", "traits", "numa", "metrics"]
+Coded = Literal[
+    "cell", "zone", "profile", "aggregates", "traits", "numa", "metrics", "address"
+]
 
 _FLAGS: tuple[Flag, ...] = ("up", "held", "provided")
 _NUMBERS: tuple[Number, ...] = (
@@ -70,6 +75,7 @@ _NOTHING: Mapping[Coded, Hashable] = {
     "traits": frozenset(),
     "numa": None,
     "metrics": (),
+    "address": "",
 }
 _ABSENT = Inventory(total=0, max_unit=0)
 _FIRST_ROWS = 16
@@ -82,6 +88,8 @@ class HostColumns:
         self.hosts: list[str] = []
         self.log = ChangeLog()
         self.disabled_cells: frozenset[str] = frozenset()
+        self.aggregates: frozenset[AggregateFacts] = frozenset()
+        """Every aggregate there is, those without hosts included."""
         self._rows: dict[str, int] = {}
         self._room = _FIRST_ROWS
         self._flags = {name: np.zeros(self._room, np.bool_) for name in _FLAGS}
@@ -156,6 +164,13 @@ class HostColumns:
             self.disabled_cells = disabled
             self.log.note_everything()
 
+    def set_aggregates(self, aggregates: Iterable[AggregateFacts]) -> None:
+        """Say which aggregates there are; their hosts' facts name them as well."""
+        known = frozenset(aggregates)
+        if known != self.aggregates:
+            self.aggregates = known
+            self.log.note_everything()
+
     def set_facts(self, facts: HostFacts) -> None:
         """Replace what is known of a host but its amounts."""
         row = self._ensure_row(facts.host)
@@ -170,6 +185,7 @@ class HostColumns:
             "aggregates": facts.aggregates,
             "traits": facts.traits,
             "metrics": facts.metrics,
+            "address": facts.address,
         }
         for name, value in coded.items():
             self._set_code(name, row, value)

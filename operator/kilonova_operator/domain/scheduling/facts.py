@@ -2,8 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from kilonova_api.compute_host import AgentReport, ComputeHost
+from kilonova_operator.domain.scheduling.aggregates import (
+    NO_AGGREGATES,
+    AggregateSet,
+)
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -12,7 +17,10 @@ _STEP = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """Everything but amounts, which come from the API database."""
+    """Everything but amounts, which come from the API database.
+
+    ``address``: the host's own, by which SimpleCIDRAffinityFilter judges.
+    """
 
     host: str
     cell: str | None = None
@@ -21,6 +29,10 @@ class HostFacts:
     held: bool = True
     agent_version: str = ""
     profile: CapabilityProfile = field(default_factory=CapabilityProfile)
+    aggregates: AggregateSet = NO_AGGREGATES
+    traits: frozenset[str] = frozenset()
+    metrics: tuple[Any, ...] = ()
+    address: str = ""
 
 
 def build_host_facts(host: ComputeHost) -> HostFacts:

@@ -93,12 +93,17 @@ class Weigher(Protocol):
 
     @property
     def multiplier(self) -> float:
-        """How much it counts; negative turns it round."""
+        """How much it counts, as configured; negative turns it round."""
         ...
 
     @property
     def multiplier_key(self) -> str:
         """Aggregate metadata key that overrides the multiplier on its hosts."""
+        ...
+
+    @property
+    def sign(self) -> float:
+        """-1 turns the multiplier round, an aggregate's as well; usually 1."""
         ...
 
     @property

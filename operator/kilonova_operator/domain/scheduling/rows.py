@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kilonova_operator.domain.scheduling.aggregates import AggregateSet
+from kilonova_operator.domain.scheduling.aggregates import AggregateFacts, AggregateSet
 from kilonova_operator.domain.scheduling.columns import (
     Amount,
     BoolArray,
@@ -101,6 +101,10 @@ class HostRows:
         """Judge each availability zone once; "" where a host has none."""
         return self._judge("zone", judge)
 
+    def by_address(self, judge: Callable[[str], bool]) -> BoolArray:
+        """Judge each host's own address; "" where a host reports none."""
+        return self._judge("address", judge)
+
     def by_numa(self, judge: Callable[[Any], bool]) -> BoolArray:
         """Judge each state of NUMA cells once; None where a host reports none."""
         return self._judge("numa", judge)
@@ -118,10 +122,15 @@ class HostRows:
         return self._weigh("metrics", weigh)
 
     @property
+    def all_aggregates(self) -> frozenset[AggregateFacts]:
+        """Every aggregate there is, those without hosts included."""
+        return self._columns.aggregates
+
+    @property
     def aggregate_keys(self) -> frozenset[str]:
         """Metadata keys of any aggregate that has hosts, of all hosts."""
         known = self._columns.values("aggregates").values()
-        return frozenset(key for aggregates in known for key in aggregates.keys())
+        return frozenset(key for known_set in known for key in known_set.list_keys())
 
     def _judge(self, name: Coded, judge: Callable[[Any], bool]) -> BoolArray:
         codes = self._columns.codes(name)[self._rows]

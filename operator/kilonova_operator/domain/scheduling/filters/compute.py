@@ -1,11 +1,12 @@
 """ComputeFilter: the host's service is enabled and alive."""
 
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class ComputeFilter(NoExtraSpecs):
+class ComputeFilter(Always, NoExtraSpecs):
     """Pass hosts that are up and not held.
 
     Source: nova.scheduler.filters.compute_filter, Nova 34.
@@ -14,9 +15,9 @@ class ComputeFilter(NoExtraSpecs):
     name = "ComputeFilter"
     runs_on_rebuild = False
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts whose heartbeat is heard."""
-        del request
+        del asked
         return hosts.flag("up") & ~hosts.flag("held")
 
     def explain(self, request: BuildRequest) -> str:

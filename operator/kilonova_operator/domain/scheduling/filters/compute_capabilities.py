@@ -6,23 +6,20 @@ from typing import Any
 import numpy as np
 
 from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU
-from kilonova_operator.domain.scheduling.columns import (
-    BoolArray,
-    HostColumns,
-    IntArray,
-)
+from kilonova_operator.domain.scheduling.columns import BoolArray, IntArray
 from kilonova_operator.domain.scheduling.extra_spec_match import satisfies
 from kilonova_operator.domain.scheduling.free import (
     free_disk_mb,
     free_ram_mb,
 )
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 _SCOPE = "capabilities"
 _MB_PER_GB = 1024
 
-_NUMBERS: Mapping[str, Callable[[HostColumns], IntArray]] = {
+_NUMBERS: Mapping[str, Callable[[HostRows], IntArray]] = {
     "free_ram_mb": free_ram_mb,
     "total_usable_ram_mb": lambda hosts: hosts.amount("total", MEMORY_MB),
     "free_disk_mb": free_disk_mb,
@@ -62,28 +59,32 @@ class ComputeCapabilitiesFilter:
             return scope in _NUMBERS or scope in _QUALITIES
         return scope == _SCOPE
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def applies(self, asked: RequestClass) -> bool:
+        """Look only where an extra spec asks for something."""
+        return bool(self._asked(asked))
+
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts that satisfy each requirement."""
-        passes = np.ones(len(hosts), np.bool_)
-        for key, requirement in self._asked(request).items():
+        passes = hosts.pass_all()
+        for key, requirement in self._asked(asked).items():
             passes &= _satisfying(hosts, key.split(":"), requirement)
         return passes
 
     def explain(self, request: BuildRequest) -> str:
         """List the requirements."""
-        asked = self._asked(request).items()
+        asked = self._asked(request.asked).items()
         wanted = ", ".join(f"{key} {requirement}" for key, requirement in asked)
         return f"The flavor asks for {wanted}."
 
-    def _asked(self, request: BuildRequest) -> dict[str, str]:
+    def _asked(self, asked: RequestClass) -> dict[str, str]:
         return {
             key.removeprefix(f"{_SCOPE}:"): requirement
-            for key, requirement in request.extra_specs.items()
+            for key, requirement in asked.extra_specs
             if self.understands(key)
         }
 
 
-def _satisfying(hosts: HostColumns, path: list[str], requirement: str) -> BoolArray:
+def _satisfying(hosts: HostRows, path: list[str], requirement: str) -> BoolArray:
     attribute, *rest = path
     if attribute in _NUMBERS and not rest:
         values, where = np.unique(_NUMBERS[attribute](hosts), return_inverse=True)
@@ -93,7 +94,7 @@ def _satisfying(hosts: HostColumns, path: list[str], requirement: str) -> BoolAr
     if quality is None:
         return np.zeros(len(hosts), np.bool_)
     return hosts.by_profile(
-        _satisfied(quality(profile), rest, requirement) for profile in hosts.profiles
+        lambda profile: _satisfied(quality(profile), rest, requirement)
     )
 
 

@@ -1,9 +1,10 @@
 """ImagePropertiesFilter: what the image says of the machine it needs."""
 
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
+from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 from kilonova_operator.domain.scheduling.version_predicate import version_satisfies
 
 IMAGE_PROPERTIES = frozenset(
@@ -31,35 +32,37 @@ class ImagePropertiesFilter(NoExtraSpecs):
     name = "ImagePropertiesFilter"
     runs_on_rebuild = True
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def applies(self, asked: RequestClass) -> bool:
+        """Look only where the image asks for a kind of guest."""
+        return bool(_wanted(asked))
+
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts with one kind of guest that has all wanted properties."""
-        wanted = _wanted(request)
-        version = request.image_properties.get("img_hv_requested_version", "")
-        return hosts.by_profile(
-            _supports(profile, wanted, version) for profile in hosts.profiles
-        )
+        wanted = _wanted(asked)
+        version = asked.find_image_property("img_hv_requested_version") or ""
+        return hosts.by_profile(lambda profile: _supports(profile, wanted, version))
 
     def explain(self, request: BuildRequest) -> str:
         """List the properties."""
         asked = [
             f"{key}={value}"
-            for key, value in sorted(request.image_properties.items())
+            for key, value in request.asked.image_properties
             if key in IMAGE_PROPERTIES
         ]
         return f"The image asks for {', '.join(asked)}."
 
 
-def _wanted(request: BuildRequest) -> tuple[str, ...]:
-    properties = {k: v.lower() for k, v in request.image_properties.items()}
+def _wanted(asked: RequestClass) -> tuple[str, ...]:
+    properties = {k: v.lower() for k, v in asked.image_properties}
     arch = properties.get("hw_architecture", "")
     hypervisor = properties.get("img_hv_type", "")
     mode = properties.get("hw_vm_mode", "")
-    asked = (
+    wanted = (
         _ARCHITECTURES.get(arch, arch),
         _HYPERVISORS.get(hypervisor, hypervisor),
         _VM_MODES.get(mode, mode),
     )
-    return tuple(value for value in asked if value)
+    return tuple(value for value in wanted if value)
 
 
 def _supports(

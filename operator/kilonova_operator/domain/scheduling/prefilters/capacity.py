@@ -1,12 +1,15 @@
-"""Room for one resource class, by Placement's rule."""
+"""Room for resource classes, by Placement's rule."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
+from kilonova_operator.domain.inventory import RESOURCE_CLASSES
+from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
+
+_SCOPE = "resources:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +26,66 @@ class Capacity(NoExtraSpecs):
         """The constraint with its class, as Capacity:MEMORY_MB."""
         return f"Capacity:{self.resource_class}"
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def applies(self, asked: RequestClass) -> bool:
+        """Look only where something of the class is asked for."""
+        return asked.amount(self.resource_class) != 0
+
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts where the amount fits beside what is taken."""
-        wanted = request.amounts.get(self.resource_class, 0)
+        wanted = asked.amount(self.resource_class)
         if wanted == 0:
-            return np.ones(len(hosts), np.bool_)
-        name = self.resource_class
-        total, reserved = hosts.amount("total", name), hosts.amount("reserved", name)
-        capacity = (total - reserved) * hosts.ratio(name)
-        fits: BoolArray = hosts.taken(name) + wanted <= capacity
-        fits &= hosts.amount("min_unit", name) <= wanted
-        fits &= hosts.amount("max_unit", name) >= wanted
-        fits &= wanted % np.maximum(hosts.amount("step_size", name), 1) == 0
-        return fits
+            return hosts.pass_all()
+        return find_room(hosts, self.resource_class, wanted)
 
     def explain(self, request: BuildRequest) -> str:
         """Say how much was asked for."""
-        wanted = request.amounts.get(self.resource_class, 0)
-        return f"{wanted} {self.resource_class} are needed; the host has less free."
+        return _explain(request.asked, (self.resource_class,))
+
+
+class OtherCapacity:
+    """Leave out hosts without room for the classes that few requests ask for."""
+
+    name = "Capacity:Other"
+
+    def understands(self, extra_spec: str) -> bool:
+        """Claim the keys that set an amount."""
+        return extra_spec.startswith(_SCOPE)
+
+    def applies(self, asked: RequestClass) -> bool:
+        """Look only where such a class is asked for."""
+        return bool(_other_classes(asked))
+
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
+        """Pass hosts where the amount of every such class fits."""
+        passes = hosts.pass_all()
+        for resource_class in _other_classes(asked):
+            wanted = asked.amount(resource_class)
+            passes &= find_room(hosts, resource_class, wanted)
+        return passes
+
+    def explain(self, request: BuildRequest) -> str:
+        """Say how much was asked for."""
+        return _explain(request.asked, _other_classes(request.asked))
+
+
+def find_room(hosts: HostRows, resource_class: str, wanted: int) -> BoolArray:
+    """Tell of each host whether ``wanted`` fits beside what is taken."""
+    name = resource_class
+    total, reserved = hosts.amount("total", name), hosts.amount("reserved", name)
+    capacity = (total - reserved) * hosts.ratio(name)
+    step_size = hosts.amount("step_size", name)
+    fits: BoolArray = hosts.taken(name) + wanted <= capacity
+    fits &= hosts.amount("min_unit", name) <= wanted
+    fits &= hosts.amount("max_unit", name) >= wanted
+    # A host without the class has step size 0 and max unit 0.
+    fits &= wanted % step_size.clip(min=1) == 0
+    return fits
+
+
+def _other_classes(asked: RequestClass) -> list[str]:
+    return [name for name, _ in asked.amounts if name not in RESOURCE_CLASSES]
+
+
+def _explain(asked: RequestClass, classes: Iterable[str]) -> str:
+    wanted = ", ".join(f"{asked.amount(name)} {name}" for name in classes)
+    return f"{wanted} are needed; the host has less free."

@@ -1,11 +1,12 @@
 """Only hosts of cells that take new Servers."""
 
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class CellEnabled(NoExtraSpecs):
+class CellEnabled(Always, NoExtraSpecs):
     """Leave out hosts of disabled cells, and of cells not asked for.
 
     Source: nova.scheduler.host_manager.refresh_cells_caches, Nova 34; here it
@@ -14,14 +15,16 @@ class CellEnabled(NoExtraSpecs):
 
     name = "CellDisabled"
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts of enabled cells; of one cell if the request names it."""
-        if request.cell is None:
+        if asked.cell is None:
             return hosts.cell_enabled
-        return hosts.cell_enabled & hosts.in_cells((request.cell,))
+        return hosts.cell_enabled & hosts.in_cells((asked.cell,))
 
     def explain(self, request: BuildRequest) -> str:
         """Say which cells are left."""
-        if request.cell is None:
+        if request.asked.cell is None:
             return "The host's Cell has spec.enabled: false."
-        return f"Only cell {request.cell} may be used, and only while it is enabled."
+        return (
+            f"Only cell {request.asked.cell} may be used, and only while it is enabled."
+        )

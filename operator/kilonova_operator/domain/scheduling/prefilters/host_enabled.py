@@ -1,11 +1,12 @@
 """Only hosts whose scheduling is enabled."""
 
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class HostEnabled(NoExtraSpecs):
+class HostEnabled(Always, NoExtraSpecs):
     """Leave out hosts that are held: disabled, changed in identity, or new.
 
     Source: nova.scheduler.request_filter.compute_status_filter, Nova 34.
@@ -13,9 +14,9 @@ class HostEnabled(NoExtraSpecs):
 
     name = "HostHeld"
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts that may get new Servers."""
-        del request
+        del asked
         return ~hosts.flag("held")
 
     def explain(self, request: BuildRequest) -> str:

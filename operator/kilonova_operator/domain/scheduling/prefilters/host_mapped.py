@@ -1,11 +1,12 @@
 """Only hosts that have a cell and have reported what they have."""
 
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class HostMapped(NoExtraSpecs):
+class HostMapped(Always, NoExtraSpecs):
     """Leave out unmapped hosts, where Nova would choose them and then fail.
 
     Source of the failure avoided: HostMappingNotFound in
@@ -14,9 +15,9 @@ class HostMapped(NoExtraSpecs):
 
     name = "HostUnmapped"
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
+    def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts with a cell and an inventory."""
-        del request
+        del asked
         return hosts.mapped
 
     def explain(self, request: BuildRequest) -> str:

@@ -1,13 +1,11 @@
 """Not the hosts that already failed; only the one an admin forces."""
 
-import numpy as np
-
-from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.columns import HostColumns
+from kilonova_operator.domain.scheduling.interfaces import Verdict
 from kilonova_operator.domain.scheduling.request import BuildRequest
 
 
-class NotIgnored(NoExtraSpecs):
+class NotIgnored:
     """Leave out hosts on which this build already failed.
 
     Source: nova.scheduler.host_manager.get_filtered_hosts, ignore_hosts, Nova 34.
@@ -15,21 +13,18 @@ class NotIgnored(NoExtraSpecs):
 
     name = "AlreadyTried"
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
-        """Pass hosts that are not to be ignored."""
-        passes = np.ones(len(hosts), np.bool_)
-        for host in request.ignored_hosts:
-            row = hosts.find_row(host)
-            if row is not None:
-                passes[row] = False
-        return passes
+    def judge(self, columns: HostColumns, request: BuildRequest) -> Verdict | None:
+        """Fail the hosts that are to be ignored."""
+        if not request.ignored_hosts:
+            return None
+        return Verdict(columns.find_rows(request.ignored_hosts))
 
     def explain(self, request: BuildRequest) -> str:
         """Name the hosts."""
         return f"Already tried: {', '.join(sorted(request.ignored_hosts))}."
 
 
-class Forced(NoExtraSpecs):
+class Forced:
     """Leave out every other host where an admin chose one.
 
     Source: nova.scheduler.host_manager.get_filtered_hosts, force_hosts, Nova 34.
@@ -37,15 +32,11 @@ class Forced(NoExtraSpecs):
 
     name = "NotForcedHost"
 
-    def mask(self, hosts: HostColumns, request: BuildRequest) -> BoolArray:
-        """Pass the forced host alone; all where none is forced."""
+    def judge(self, columns: HostColumns, request: BuildRequest) -> Verdict | None:
+        """Leave the forced host alone; all where none is forced."""
         if request.forced_host is None:
-            return np.ones(len(hosts), np.bool_)
-        passes = np.zeros(len(hosts), np.bool_)
-        row = hosts.find_row(request.forced_host)
-        if row is not None:
-            passes[row] = True
-        return passes
+            return None
+        return Verdict(columns.find_rows((request.forced_host,)), only=True)
 
     def explain(self, request: BuildRequest) -> str:
         """Name the host."""

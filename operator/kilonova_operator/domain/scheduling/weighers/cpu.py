@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from kilonova_operator.domain.inventory import VCPU
-from kilonova_operator.domain.scheduling.columns import FloatArray, HostColumns
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,12 @@ class CPUWeigher:
 
     multiplier: float = 1.0
     name = "CPUWeigher"
+    multiplier_key = "cpu_weight_multiplier"
+    sign = 1.0
     minval = 0.0
 
-    def weigh(self, hosts: HostColumns, request: BuildRequest) -> FloatArray:
+    def weigh(self, hosts: HostRows) -> FloatArray:
         """Return free virtual CPUs."""
-        del request
         used = hosts.amount("reserved", VCPU) + hosts.taken(VCPU)
         free: FloatArray = hosts.amount("total", VCPU) * hosts.ratio(VCPU) - used
         return free

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kilonova_operator.domain.scheduling.columns import FloatArray, HostColumns
+from kilonova_operator.domain.scheduling.columns import FloatArray
 from kilonova_operator.domain.scheduling.free import free_disk_mb
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,10 @@ class DiskWeigher:
 
     multiplier: float = 1.0
     name = "DiskWeigher"
+    multiplier_key = "disk_weight_multiplier"
+    sign = 1.0
     minval = 0.0
 
-    def weigh(self, hosts: HostColumns, request: BuildRequest) -> FloatArray:
+    def weigh(self, hosts: HostRows) -> FloatArray:
         """Return free disk in MiB."""
-        del request
         return free_disk_mb(hosts).astype(np.float64)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kilonova_operator.domain.scheduling.columns import FloatArray, HostColumns
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,10 @@ class HypervisorVersionWeigher:
 
     multiplier: float = 1.0
     name = "HypervisorVersionWeigher"
+    multiplier_key = "hypervisor_version_weight_multiplier"
+    sign = 1.0
     minval = None
 
-    def weigh(self, hosts: HostColumns, request: BuildRequest) -> FloatArray:
+    def weigh(self, hosts: HostRows) -> FloatArray:
         """Return the hypervisor's version."""
-        del request
         return hosts.number("hypervisor_version").astype(np.float64)

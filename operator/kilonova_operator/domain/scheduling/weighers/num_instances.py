@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kilonova_operator.domain.scheduling.columns import FloatArray, HostColumns
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,10 @@ class NumInstancesWeigher:
 
     multiplier: float = 0.0
     name = "NumInstancesWeigher"
+    multiplier_key = "num_instances_weight_multiplier"
+    sign = 1.0
     minval = None
 
-    def weigh(self, hosts: HostColumns, request: BuildRequest) -> FloatArray:
+    def weigh(self, hosts: HostRows) -> FloatArray:
         """Return the number of placements on the host."""
-        del request
         return hosts.number("claims").astype(np.float64)

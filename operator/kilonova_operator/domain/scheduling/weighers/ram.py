@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kilonova_operator.domain.scheduling.columns import FloatArray, HostColumns
+from kilonova_operator.domain.scheduling.columns import FloatArray
 from kilonova_operator.domain.scheduling.free import free_ram_mb
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,10 @@ class RAMWeigher:
 
     multiplier: float = 1.0
     name = "RAMWeigher"
+    multiplier_key = "ram_weight_multiplier"
+    sign = 1.0
     minval = 0.0
 
-    def weigh(self, hosts: HostColumns, request: BuildRequest) -> FloatArray:
+    def weigh(self, hosts: HostRows) -> FloatArray:
         """Return free memory in MiB."""
-        del request
         return free_ram_mb(hosts).astype(np.float64)
