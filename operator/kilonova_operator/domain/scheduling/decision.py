@@ -1,7 +1,7 @@
-"""A scheduling decision: hosts best first, and what removed each of the others."""
+"""A scheduling decision: the best host, and what removed each of the others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kilonova_api.server_status import Rejection, SchedulingRecord
 
@@ -19,30 +19,35 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Hosts left and hosts rejected; together they are all that were considered."""
+    """The best host; hosts left and rejected are all that were considered."""
 
-    hosts: tuple[str, ...]
-    cells: Mapping[str, str]
-    """Cell of each host that is left."""
+    host: str | None
+    cell: str = ""
+    hosts_left: int = 0
     rejections: tuple[Rejected, ...] = ()
 
     @property
     def hosts_considered(self) -> int:
         """How many hosts there were in all."""
-        return len(self.hosts) + sum(rejected.hosts for rejected in self.rejections)
+        return self.hosts_left + sum(rejected.hosts for rejected in self.rejections)
 
-    def without(self, host: str, constraint: str, message: str = "") -> "Decision":
-        """Count a host as rejected after all: its claim was lost or refused."""
-        if host not in self.hosts:
-            return self
-        counted = {rejected.constraint: rejected for rejected in self.rejections}
-        before = counted.get(constraint, Rejected(constraint, 0, message))
-        counted[constraint] = replace(before, hosts=before.hosts + 1)
-        return Decision(
-            hosts=tuple(other for other in self.hosts if other != host),
-            cells={h: c for h, c in self.cells.items() if h != host},
-            rejections=tuple(counted.values()),
-        )
+    def recount(self, moved: Mapping[str, str], *, counted_as: str) -> "Decision":
+        """Count hosts, by constraint, that were left out beforehand.
+
+        moved: for each such host what it failed; ``counted_as`` is the constraint
+        under which they were left out.
+        """
+        counts = {rejected.constraint: rejected for rejected in self.rejections}
+        before = counts.get(counted_as)
+        for constraint in moved.values():
+            if before is None or before.hosts == 0:
+                break
+            before = replace(before, hosts=before.hosts - 1)
+            counts[counted_as] = before
+            same = counts.get(constraint, Rejected(constraint, 0))
+            counts[constraint] = replace(same, hosts=same.hosts + 1)
+        left = tuple(rejected for rejected in counts.values() if rejected.hosts)
+        return replace(self, rejections=left)
 
     def explain(self) -> str:
         """Return the counts as people read them, most frequent first."""
@@ -53,7 +58,7 @@ class Decision:
         """Return the decision as Server.status.scheduling shows it."""
         return SchedulingRecord(
             hosts_considered=self.hosts_considered,
-            hosts_left=len(self.hosts),
+            hosts_left=self.hosts_left,
             rejections=tuple(
                 Rejection(
                     constraint=rejected.constraint,
@@ -64,3 +69,13 @@ class Decision:
             ),
             attempts=attempts,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HostVerdict:
+    """One host in a decision, for admins: what it failed, or how it was weighed."""
+
+    host: str
+    failed: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    total: float = 0.0

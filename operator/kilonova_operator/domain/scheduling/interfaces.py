@@ -1,7 +1,7 @@
 """What a scheduling rule is. A new rule is a new file and a line in ``defaults``."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Rule(Protocol):
         ...
 
 
+@runtime_checkable
 class ClassRule(Rule, Protocol):
     """Judges hosts for all requests of a class together."""
 
@@ -58,6 +59,7 @@ class Verdict:
         return failing
 
 
+@runtime_checkable
 class RequestRule(Rule, Protocol):
     """Judges hosts for one request: its group, its hints, what it tried before."""
 
@@ -112,6 +114,7 @@ class Weigher(Protocol):
         ...
 
 
+@runtime_checkable
 class HostWeigher(Weigher, Protocol):
     """Weighs a host for whatever is asked."""
 
@@ -120,6 +123,7 @@ class HostWeigher(Weigher, Protocol):
         ...
 
 
+@runtime_checkable
 class RequestWeigher(Weigher, Protocol):
     """Weighs hosts for one request."""
 

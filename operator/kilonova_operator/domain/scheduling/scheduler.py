@@ -1,6 +1,6 @@
 """The scheduler: all hosts in, a decision out. Pure, and as fast as NumPy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -8,14 +8,28 @@ import numpy as np
 
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.scheduling.columns import (
-    BoolArray,
     FloatArray,
     HostColumns,
+    IntArray,
 )
-from kilonova_operator.domain.scheduling.decision import Decision, Rejected
-from kilonova_operator.domain.scheduling.interfaces import Filter, PreFilter, Weigher
-from kilonova_operator.domain.scheduling.normalize import normalize_weights
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.decision import (
+    Decision,
+    HostVerdict,
+    Rejected,
+)
+from kilonova_operator.domain.scheduling.interfaces import (
+    ClassFilter,
+    ClassRule,
+    HostWeigher,
+    RequestFilter,
+    RequestRule,
+    RequestWeigher,
+    Verdict,
+)
+from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.scores import OUT, scale_once, score_once
+from kilonova_operator.domain.scheduling.views import ClassView, ClassViews, Judgements
+from kilonova_operator.domain.scheduling.weights import RawWeights
 
 
 class UnsupportedExtraSpec(KilonovaError):
@@ -30,13 +44,56 @@ class UnsupportedExtraSpec(KilonovaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduler:
+class SchedulingRules:
     """Pre-filters, filters and weighers, each in its order."""
 
-    prefilters: tuple[PreFilter, ...]
-    filters: tuple[Filter, ...]
-    weighers: tuple[Weigher, ...]
+    prefilters: tuple[ClassRule | RequestRule, ...]
+    filters: tuple[ClassFilter | RequestFilter, ...]
+    weighers: tuple[HostWeigher | RequestWeigher, ...]
     host_subset_size: int = 1
+    shuffle_best_same_weighed_hosts: bool = False
+
+
+@dataclass(slots=True)
+class _Sight:
+    """The hosts as one request sees them."""
+
+    view: ClassView
+    judgements: Judgements
+    counts: IntArray
+    totals: FloatArray
+
+
+class Scheduler:
+    """Chooses hosts from columns that others keep current."""
+
+    def __init__(
+        self, rules: SchedulingRules, columns: HostColumns, *, random: Random
+    ) -> None:
+        self._rules = rules
+        self._columns = columns
+        self._random = random
+        self._all = (*rules.prefilters, *rules.filters)
+        numbered = tuple(enumerate(self._all, 1))
+        self._request_rules = tuple(
+            (number, rule) for number, rule in numbered if isinstance(rule, RequestRule)
+        )
+        self._raw = RawWeights(columns, rules.weighers)
+        class_rules = tuple(
+            (number, rule) for number, rule in numbered if isinstance(rule, ClassRule)
+        )
+        kept = tuple(
+            (number, rule)
+            for number, rule in class_rules
+            if number <= len(rules.prefilters)
+            or getattr(rule, "runs_on_rebuild", False)
+        )
+        before = class_rules[: sum(n <= len(rules.prefilters) for n, _ in class_rules)]
+        self._views = {
+            "build": ClassViews(columns, class_rules, self._raw),
+            "rebuild": ClassViews(columns, kept, self._raw),
+            "forced": ClassViews(columns, before, self._raw),
+        }
 
     def check_extra_specs(self, extra_specs: Sequence[str]) -> None:
         """Refuse what nobody would act on, rather than ignore it.
@@ -44,7 +101,7 @@ class Scheduler:
         Raises:
             UnsupportedExtraSpec: it names every such key.
         """
-        rules: tuple[PreFilter, ...] = (*self.prefilters, *self.filters)
+        rules = [rule for rule in self._all if isinstance(rule, ClassRule)]
         unknown = [
             key
             for key in sorted(extra_specs)
@@ -53,71 +110,152 @@ class Scheduler:
         if unknown:
             raise UnsupportedExtraSpec(unknown)
 
-    def select(
-        self, hosts: HostColumns, request: BuildRequest, *, random: Random
-    ) -> Decision:
-        """Sort the hosts that pass everything, best first.
+    def select(self, request: BuildRequest) -> Decision:
+        """Choose the best of the hosts that pass everything.
 
         Every other host counts for the one constraint that it failed first.
         Source: nova.scheduler.manager._get_sorted_hosts, Nova 34.
-
-        Raises:
-            UnsupportedExtraSpec: an extra spec has no meaning here.
         """
-        self.check_extra_specs(tuple(request.extra_specs))
-        left = np.ones(len(hosts), np.bool_)
-        rejections: list[Rejected] = []
-        for rule in self._rules(request):
-            left = _judge(rule, hosts, request, left=left, rejections=rejections)
-        order = self._sort(hosts, request, np.flatnonzero(left))
-        ranked = self._choose([hosts.hosts[row] for row in order], random)
+        sight = self._look(request)
+        left = int(sight.counts[0])
+        row = self._choose(sight.totals, left)
+        host = None if row is None else self._columns.hosts[row]
         return Decision(
-            hosts=tuple(ranked),
-            cells={host: hosts.cell_of(host) for host in ranked},
-            rejections=tuple(rejections),
+            host=host,
+            cell="" if host is None else self._columns.cell_of(host),
+            hosts_left=left,
+            rejections=self._list_rejections(sight, request),
         )
 
-    def _rules(self, request: BuildRequest) -> Sequence[PreFilter]:
-        if request.rebuild:
-            kept = tuple(rule for rule in self.filters if rule.runs_on_rebuild)
-            return (*self.prefilters, *kept)
-        if request.forced_host is not None:
-            return self.prefilters
-        return (*self.prefilters, *self.filters)
+    def rank(self, request: BuildRequest) -> list[str]:
+        """Return every host that passes, best first, equal ones in their order."""
+        totals = self._look(request).totals
+        order = np.argsort(-totals, kind="stable")
+        return [self._columns.hosts[row] for row in order if totals[row] != OUT]
 
-    def _sort(
-        self, hosts: HostColumns, request: BuildRequest, rows: np.ndarray
-    ) -> Sequence[int]:
-        # One host is never weighed: nova.weights.get_weighed_objects, Nova 34.
-        if len(rows) <= 1:
-            return [int(row) for row in rows]
-        score: FloatArray = np.zeros(len(rows))
-        for weigher in self.weighers:
-            raw = weigher.weigh(hosts, request)[rows]
-            scaled = normalize_weights(raw, minval=weigher.minval)
-            score += weigher.multiplier * scaled
-        return [int(row) for row in rows[np.argsort(-score, kind="stable")]]
+    def explain(self, request: BuildRequest) -> list[HostVerdict]:
+        """Say of every host what it failed, or each weight and their sum."""
+        sight = self._look(request)
+        passing = np.flatnonzero(sight.judgements == 0)
+        weights = {
+            weigher.name: self._weigh(number, passing, request)
+            for number, weigher in enumerate(self._rules.weighers)
+        }
+        places = {int(row): place for place, row in enumerate(passing)}
+        return [
+            self._describe(row, sight, weights, places.get(row))
+            for row in range(len(self._columns))
+        ]
 
-    def _choose(self, ranked: list[str], random: Random) -> list[str]:
-        """Put one of the best ``host_subset_size`` hosts first."""
-        if self.host_subset_size <= 1 or not ranked:
-            return ranked
-        chosen = random.choice(ranked[: self.host_subset_size])
-        return [chosen, *(host for host in ranked if host != chosen)]
+    def _look(self, request: BuildRequest) -> _Sight:
+        view = self._views_for(request.asked).get(request.asked)
+        verdicts = self._judge(request)
+        special = {
+            number: column
+            for number in self._raw.for_requests
+            if (column := self._raw.column_for(number, request)) is not None
+        }
+        if not verdicts and not special:
+            totals = view.scores.compute(view.judgements, self._raw)
+            return _Sight(view, view.judgements, view.counts, totals)
+        judgements, counts = _overlay(view, verdicts)
+        totals = self._score_over(view, judgements, special)
+        return _Sight(view, judgements, counts, totals)
+
+    def _views_for(self, asked: RequestClass) -> ClassViews:
+        if asked.rebuild:
+            return self._views["rebuild"]
+        return self._views["forced" if asked.forced else "build"]
+
+    def _judge(self, request: BuildRequest) -> list[tuple[int, Verdict]]:
+        found = []
+        for number, rule in self._request_rules:
+            if number > len(self._rules.prefilters) and not self._runs(rule, request):
+                continue
+            verdict = rule.judge(self._columns, request)
+            if verdict is not None:
+                found.append((number, verdict))
+        return found
+
+    def _runs(self, rule: RequestRule, request: BuildRequest) -> bool:
+        if request.asked.rebuild:
+            return bool(getattr(rule, "runs_on_rebuild", False))
+        return not request.asked.forced
+
+    def _score_over(
+        self, view: ClassView, judgements: Judgements, special: Mapping[int, FloatArray]
+    ) -> FloatArray:
+        """Score what one request's own rules left."""
+        out = np.flatnonzero((judgements != 0) & (view.judgements == 0))
+        if not special:
+            totals = view.scores.compute(view.judgements, self._raw)
+            if not view.scores.depends_on(out.tolist()):
+                totals = totals.copy()
+                totals[out] = OUT
+                return totals
+        passing = np.flatnonzero(judgements == 0)
+        totals = np.full(len(judgements), OUT)
+        totals[passing] = score_once(
+            passing,
+            range(len(self._rules.weighers)),
+            lambda n: special.get(n, self._raw.column(n)),
+            self._raw,
+        )
+        return totals
+
+    def _weigh(
+        self, number: int, passing: IntArray, request: BuildRequest
+    ) -> FloatArray:
+        column = self._raw.column_for(number, request)
+        if column is None or len(passing) <= 1:
+            return np.zeros(len(passing))
+        return scale_once(number, passing, column, self._raw)
+
+    def _choose(self, totals: FloatArray, left: int) -> int | None:
+        """Return the best row, or one of the best ``host_subset_size``."""
+        if left == 0:
+            return None
+        rules = self._rules
+        if rules.host_subset_size > 1:
+            order = np.argsort(-totals, kind="stable")
+            return int(self._random.choice(order[: min(left, rules.host_subset_size)]))
+        best = int(totals.argmax())
+        if not rules.shuffle_best_same_weighed_hosts:
+            return best
+        return int(self._random.choice(np.flatnonzero(totals == totals[best])))
+
+    def _list_rejections(
+        self, sight: _Sight, request: BuildRequest
+    ) -> tuple[Rejected, ...]:
+        return tuple(
+            Rejected(rule.name, int(sight.counts[number]), rule.explain(request))
+            for number, rule in enumerate(self._all, 1)
+            if sight.counts[number]
+        )
+
+    def _describe(
+        self,
+        row: int,
+        sight: _Sight,
+        weights: Mapping[str, FloatArray],
+        place: int | None,
+    ) -> HostVerdict:
+        host = self._columns.hosts[row]
+        if place is None:
+            failed = self._all[int(sight.judgements[row]) - 1].name
+            return HostVerdict(host, failed=failed)
+        each = {name: float(column[place]) for name, column in weights.items()}
+        return HostVerdict(host, weights=each, total=float(sight.totals[row]))
 
 
-def _judge(
-    rule: PreFilter,
-    hosts: HostColumns,
-    request: BuildRequest,
-    *,
-    left: BoolArray,
-    rejections: list[Rejected],
-) -> BoolArray:
-    if not left.any():
-        return left
-    passed: BoolArray = left & rule.mask(hosts, request)
-    failed = int(np.count_nonzero(left)) - int(np.count_nonzero(passed))
-    if failed:
-        rejections.append(Rejected(rule.name, failed, rule.explain(request)))
-    return passed
+def _overlay(
+    view: ClassView, verdicts: Sequence[tuple[int, Verdict]]
+) -> tuple[Judgements, IntArray]:
+    """Lay one request's verdicts over its class's; the first failure counts."""
+    judgements = view.judgements.copy()
+    for number, verdict in verdicts:
+        failing = verdict.find_failing(len(judgements))
+        failing &= (judgements == 0) | (judgements > number)
+        judgements[failing] = number
+    counts = np.bincount(judgements, minlength=len(view.counts))
+    return judgements, counts

@@ -1,0 +1,104 @@
+"""Raw weights of all hosts: one column a weigher, shared by all requests."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from kilonova_operator.domain.scheduling.aggregates import AggregateSet
+from kilonova_operator.domain.scheduling.columns import FloatArray, HostColumns
+from kilonova_operator.domain.scheduling.interfaces import (
+    HostWeigher,
+    RequestWeigher,
+    Weigher,
+)
+from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.rows import HostRows
+
+
+class RawWeights:
+    """Weighs hosts that changed, and keeps the rest."""
+
+    def __init__(
+        self, columns: HostColumns, weighers: Sequence[HostWeigher | RequestWeigher]
+    ) -> None:
+        self.weighers = tuple(weighers)
+        self._columns = columns
+        self._place = -1
+        self._by_host = {
+            number: weigher
+            for number, weigher in enumerate(self.weighers)
+            if isinstance(weigher, HostWeigher)
+        }
+        self._by_request = {
+            number: weigher
+            for number, weigher in enumerate(self.weighers)
+            if isinstance(weigher, RequestWeigher)
+        }
+        self._raw: dict[int, FloatArray] = {}
+        self._multipliers: dict[int, FloatArray] = {}
+
+    def refresh(self) -> None:
+        """Weigh what changed since the last time."""
+        changed = self._columns.log.list_since(self._place)
+        self._place = self._columns.log.place
+        if changed is None:
+            self._weigh_all(HostRows(self._columns))
+        elif len(changed):
+            hosts = HostRows(self._columns, changed)
+            for number, column in self._raw.items():
+                column[changed] = self._weigh(number, hosts)
+
+    @property
+    def for_requests(self) -> Collection[int]:
+        """Numbers of the weighers that depend on the request."""
+        return self._by_request.keys()
+
+    def column(self, number: int) -> FloatArray | None:
+        """Return a weigher's raw weights; None if they depend on the request."""
+        return self._raw.get(number)
+
+    def column_for(self, number: int, request: BuildRequest) -> FloatArray | None:
+        """Return a weigher's raw weights for one request; None: 0 for all."""
+        weigher = self._by_request.get(number)
+        if weigher is None:
+            return self._raw[number]
+        raw = weigher.weigh_for(self._columns, request)
+        return None if raw is None else _clamped(raw, weigher.minval)
+
+    def multiplier(self, number: int) -> float | FloatArray:
+        """Return how much a weigher counts: one number, or one for each host."""
+        overridden = self._multipliers.get(number)
+        return self.weighers[number].multiplier if overridden is None else overridden
+
+    def _weigh_all(self, hosts: HostRows) -> None:
+        self._raw = {number: self._weigh(number, hosts) for number in self._by_host}
+        keys = hosts.aggregate_keys
+        self._multipliers = {
+            number: _find_multipliers(hosts, weigher)
+            for number, weigher in enumerate(self.weighers)
+            if weigher.multiplier_key in keys
+        }
+
+    def _weigh(self, number: int, hosts: HostRows) -> FloatArray:
+        weigher = self._by_host[number]
+        return _clamped(weigher.weigh(hosts), weigher.minval)
+
+
+def _clamped(raw: FloatArray, minval: float | None) -> FloatArray:
+    return raw if minval is None else np.maximum(raw, minval)
+
+
+def _find_multipliers(hosts: HostRows, weigher: Weigher) -> FloatArray:
+    """Return each host's multiplier: the lowest of its aggregates, else the site's.
+
+    Source: nova.scheduler.utils.get_weight_multiplier, Nova 34.
+    """
+
+    def find(aggregates: AggregateSet) -> float:
+        values = aggregates.list_values(weigher.multiplier_key)
+        try:
+            return min(float(value) for value in values)
+        except ValueError:
+            return weigher.multiplier
+
+    return hosts.weigh_aggregates(find)
