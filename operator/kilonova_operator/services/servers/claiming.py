@@ -1,6 +1,6 @@
 """Choosing a host and claiming it: what was chosen counts until it is claimed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kilonova_api.server import Server
 from kilonova_operator.domain.networks.requests import network_id_of
@@ -13,7 +13,13 @@ from kilonova_operator.domain.placement import (
 )
 from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.domain.scheduling.decision import Decision
-from kilonova_operator.domain.scheduling.request import BuildRequest, build_amounts
+from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
+from kilonova_operator.domain.scheduling.request import (
+    BuildRequest,
+    RequestClass,
+    build_amounts,
+    sort_pairs,
+)
 from kilonova_operator.domain.servers.instance_spec import MIN_AGENT_VERSION
 from kilonova_operator.domain.servers.references import References
 from kilonova_operator.domain.servers.server_ref import build_server_ref
@@ -58,8 +64,18 @@ class HostClaimer:
             ClaimRefused: no other host would change that.
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
         """
-        decision = await self.ranking.select(_build_request(found, attempt))
-        while decision.hosts:
+        asked = _build_request(found, attempt)
+        self.ranking.check_extra_specs([key for key, _ in asked.asked.extra_specs])
+        lost: dict[str, str] = {}
+        """What the claim of each host failed that looked as if it had room."""
+        while True:
+            without_lost = asked.ignored_hosts | lost.keys()
+            chosen = await self.ranking.select(
+                replace(asked, ignored_hosts=without_lost)
+            )
+            decision = chosen.recount(lost, counted_as=NotIgnored.name)
+            if decision.host is None:
+                return None, decision
             request = self._build_claim(server, found, decision, attempt)
             self.duty.check()
             try:
@@ -68,19 +84,17 @@ class HostClaimer:
             except ClaimRefused as refused:
                 if not refused.another_host_may_do:
                     raise
-                constraint = getattr(refused, "constraint", refused.reason)
-                decision = decision.without(request.host, constraint, str(refused))
+                lost[request.host] = getattr(refused, "constraint", refused.reason)
                 continue
             self.ranking.claimed(claim)
             return claim, decision
-        return None, decision
 
     def _build_claim(
         self, server: Server, found: References, decision: Decision, attempt: Attempt
     ) -> ClaimRequest:
-        if found.flavor is None:
-            raise ValueError(f"Server {server.key} has no flavor")
-        host, record = decision.hosts[0], decision.build_record(attempts=attempt.number)
+        if found.flavor is None or decision.host is None:
+            raise ValueError(f"Server {server.key} has no flavor or no host")
+        host, record = decision.host, decision.build_record(attempts=attempt.number)
         told = self.instances.of_server(server.metadata.uid)
         return ClaimRequest(
             server=build_server_ref(server),
@@ -102,14 +116,15 @@ class HostClaimer:
 def _build_request(found: References, attempt: Attempt) -> BuildRequest:
     if found.flavor is None or found.image is None:
         raise ValueError("a build needs a flavor and an image")
-    return BuildRequest(
-        amounts=build_amounts(found.flavor.spec),
-        extra_specs=found.flavor.spec.extra_specs,
-        image_properties=found.image.spec.properties,
+    asked = RequestClass(
+        amounts=tuple(build_amounts(found.flavor.spec).items()),
+        flavor=found.flavor.metadata.name,
+        extra_specs=sort_pairs(found.flavor.spec.extra_specs),
+        image_properties=sort_pairs(found.image.spec.properties),
         min_agent_version=MIN_AGENT_VERSION,
-        ignored_hosts=frozenset(attempt.tried_hosts),
         cell=attempt.cell,
     )
+    return BuildRequest(asked, ignored_hosts=frozenset(attempt.tried_hosts))
 
 
 def _build_nics(server: Server, found: References) -> tuple[NicRequest, ...]:

@@ -9,7 +9,7 @@ database has answered (kube-scheduler's assumed pods)::
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -23,7 +23,7 @@ from kilonova_operator.domain.scheduling.columns import HostColumns
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.scheduling.facts import build_host_facts
 from kilonova_operator.domain.scheduling.request import BuildRequest
-from kilonova_operator.domain.scheduling.scheduler import Scheduler
+from kilonova_operator.domain.scheduling.scheduler import Scheduler, SchedulingRules
 from kilonova_operator.services.servers.hosts import HostIndex
 from kilonova_operator.services.stores import ApiStore
 
@@ -50,18 +50,17 @@ class HostRanking:
     def __init__(
         self,
         *,
-        scheduler: Scheduler,
+        rules: SchedulingRules,
         hosts: HostIndex,
         api: ApiStore,
         clock: Clock,
         random: Random,
     ) -> None:
-        self._scheduler = scheduler
         self._hosts = hosts
         self._api = api
         self._clock = clock
-        self._random = random
         self._columns = HostColumns()
+        self._scheduler = Scheduler(rules, self._columns, random=random)
         self._assumed: set[_Assumed] = set()
         self._reading = asyncio.Lock()
         self._read_at: float | None = None
@@ -83,26 +82,30 @@ class HostRanking:
         for host in self._hosts.items().values():
             self._columns.set_facts(build_host_facts(host))
 
-    async def select(self, request: BuildRequest) -> Decision:
-        """Rank the hosts for one guest; nothing is awaited after the ranking.
+    def check_extra_specs(self, extra_specs: Sequence[str]) -> None:
+        """Refuse a flavor that asks for what nobody here understands.
 
         Raises:
-            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+            UnsupportedExtraSpec: it names every such key.
         """
+        self._scheduler.check_extra_specs(extra_specs)
+
+    async def select(self, request: BuildRequest) -> Decision:
+        """Choose a host for one guest; nothing is awaited after the choice."""
         reads = self._reads
         if self._is_old():
             await self._read(reads)
-        decision = self._decide(request)
-        if decision.hosts:
+        decision = self._scheduler.select(request)
+        if decision.host is not None:
             return decision
         # Nobody is turned away on what may be old ...
         await self._read(reads)
-        decision = self._decide(request)
-        if decision.hosts or not self._assumed:
+        decision = self._scheduler.select(request)
+        if decision.host is not None or not self._assumed:
             return decision
         # ... or by a claim that may yet be refused, or was counted already.
         with self._nothing_assumed():
-            return self._decide(request)
+            return self._scheduler.select(request)
 
     @contextmanager
     def assumed(self, host: str, amounts: Mapping[str, int]) -> Iterator[None]:
@@ -131,9 +134,6 @@ class HostRanking:
         """Count what was just released."""
         for view in released.providers:
             self._see(view)
-
-    def _decide(self, request: BuildRequest) -> Decision:
-        return self._scheduler.select(self._columns, request, random=self._random)
 
     @contextmanager
     def _nothing_assumed(self) -> Iterator[None]:

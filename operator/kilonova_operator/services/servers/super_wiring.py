@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
-from kilonova_operator.domain.scheduling.defaults import build_default_scheduler
+from kilonova_operator.domain.scheduling.defaults import build_default_rules
 from kilonova_operator.roles import SUPER
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
@@ -151,7 +151,7 @@ def _build_concluder(
 
 def _build_ranking(context: ProcessContext) -> HostRanking:
     ranking = HostRanking(
-        scheduler=build_default_scheduler(),
+        rules=build_default_rules(),
         hosts=context.informers.compute_hosts,
         api=context.stores.api,
         clock=context.clock,
