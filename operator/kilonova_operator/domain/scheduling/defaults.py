@@ -17,7 +17,7 @@ from kilonova_operator.domain.scheduling.prefilters.requested_hosts import (
     Forced,
     NotIgnored,
 )
-from kilonova_operator.domain.scheduling.scheduler import Scheduler
+from kilonova_operator.domain.scheduling.scheduler import SchedulingRules
 from kilonova_operator.domain.scheduling.weighers.cpu import CPUWeigher
 from kilonova_operator.domain.scheduling.weighers.disk import DiskWeigher
 from kilonova_operator.domain.scheduling.weighers.hypervisor_version import (
@@ -29,9 +29,9 @@ from kilonova_operator.domain.scheduling.weighers.num_instances import (
 from kilonova_operator.domain.scheduling.weighers.ram import RAMWeigher
 
 
-def build_default_scheduler() -> Scheduler:
-    """Return the scheduler of an installation that changes no rule."""
-    return Scheduler(
+def build_default_rules() -> SchedulingRules:
+    """Return the rules of an installation that changes none."""
+    return SchedulingRules(
         prefilters=(
             HostMapped(),
             CellEnabled(),
