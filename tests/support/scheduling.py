@@ -1,5 +1,9 @@
 """Hosts for the scheduler, by what they have."""
 
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from random import Random
+
 from kilonova_operator.domain.inventory import (
     DISK_GB,
     MEMORY_MB,
@@ -8,9 +12,15 @@ from kilonova_operator.domain.inventory import (
     ProviderView,
 )
 from kilonova_operator.domain.scheduling.columns import HostColumns
+from kilonova_operator.domain.scheduling.defaults import build_default_rules
 from kilonova_operator.domain.scheduling.facts import HostFacts
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
-from kilonova_operator.domain.scheduling.request import BuildRequest
+from kilonova_operator.domain.scheduling.request import (
+    BuildRequest,
+    RequestClass,
+    sort_pairs,
+)
+from kilonova_operator.domain.scheduling.scheduler import Scheduler
 
 X86 = CapabilityProfile(
     arch="x86_64",
@@ -21,7 +31,33 @@ X86 = CapabilityProfile(
     hypervisor_version=7_002_000,
     virt_type="qemu",
 )
-SMALL = BuildRequest(amounts={VCPU: 1, MEMORY_MB: 2048, DISK_GB: 20})
+
+
+def made_request(
+    amounts: Mapping[str, int] | None = None, **changes: object
+) -> BuildRequest:
+    """Build a request; changes of its class or of itself, by name."""
+    wanted = amounts or {VCPU: 1, MEMORY_MB: 2048, DISK_GB: 20}
+    own = {f.name for f in fields(BuildRequest)} & changes.keys()
+    asked = {name: value for name, value in changes.items() if name not in own}
+    for name in ("extra_specs", "image_properties"):
+        if isinstance(given := asked.get(name), dict):
+            asked[name] = sort_pairs(given)
+    return BuildRequest(
+        RequestClass(tuple(wanted.items()), **asked),  # type: ignore[arg-type]
+        **{name: changes[name] for name in own},  # type: ignore[arg-type]
+    )
+
+
+SMALL = made_request()
+
+
+def made_scheduler(
+    columns: HostColumns, *, seed: int = 1, **changes: object
+) -> Scheduler:
+    """Build a scheduler with the default rules."""
+    rules = replace(build_default_rules(), **changes)  # type: ignore[arg-type]
+    return Scheduler(rules, columns, random=Random(seed))
 
 
 def made_facts(host: str, **changes: object) -> HostFacts:

@@ -39,7 +39,6 @@ class RequestClass:
     numa: Any = None
     min_agent_version: str = "0.0.0"
     rebuild: bool = False
-    forced: bool = False
 
     def amount(self, resource_class: str) -> int:
         """Return how much of a resource class is asked for; 0 without any."""

@@ -1,6 +1,6 @@
 """The scheduler: all hosts in, a decision out. Pure, and as fast as NumPy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -26,7 +26,7 @@ from kilonova_operator.domain.scheduling.interfaces import (
     RequestWeigher,
     Verdict,
 )
-from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
+from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scores import OUT, scale_once, score_once
 from kilonova_operator.domain.scheduling.views import ClassView, ClassViews, Judgements
 from kilonova_operator.domain.scheduling.weights import RawWeights
@@ -53,6 +53,25 @@ class SchedulingRules:
     host_subset_size: int = 1
     shuffle_best_same_weighed_hosts: bool = False
 
+    def check_extra_specs(self, extra_specs: Sequence[str]) -> None:
+        """Refuse what nobody would act on, rather than ignore it.
+
+        Raises:
+            UnsupportedExtraSpec: it names every such key.
+        """
+        rules = [
+            rule
+            for rule in (*self.prefilters, *self.filters)
+            if isinstance(rule, ClassRule)
+        ]
+        unknown = [
+            key
+            for key in sorted(extra_specs)
+            if not any(rule.understands(key) for rule in rules)
+        ]
+        if unknown:
+            raise UnsupportedExtraSpec(unknown)
+
 
 @dataclass(slots=True)
 class _Sight:
@@ -74,41 +93,21 @@ class Scheduler:
         self._columns = columns
         self._random = random
         self._all = (*rules.prefilters, *rules.filters)
-        numbered = tuple(enumerate(self._all, 1))
-        self._request_rules = tuple(
-            (number, rule) for number, rule in numbered if isinstance(rule, RequestRule)
-        )
         self._raw = RawWeights(columns, rules.weighers)
-        class_rules = tuple(
-            (number, rule) for number, rule in numbered if isinstance(rule, ClassRule)
-        )
-        kept = tuple(
-            (number, rule)
-            for number, rule in class_rules
-            if number <= len(rules.prefilters)
-            or getattr(rule, "runs_on_rebuild", False)
-        )
-        before = class_rules[: sum(n <= len(rules.prefilters) for n, _ in class_rules)]
-        self._views = {
-            "build": ClassViews(columns, class_rules, self._raw),
-            "rebuild": ClassViews(columns, kept, self._raw),
-            "forced": ClassViews(columns, before, self._raw),
-        }
-
-    def check_extra_specs(self, extra_specs: Sequence[str]) -> None:
-        """Refuse what nobody would act on, rather than ignore it.
-
-        Raises:
-            UnsupportedExtraSpec: it names every such key.
-        """
-        rules = [rule for rule in self._all if isinstance(rule, ClassRule)]
-        unknown = [
-            key
-            for key in sorted(extra_specs)
-            if not any(rule.understands(key) for rule in rules)
+        numbered = tuple(enumerate(self._all, 1))
+        self._request_rules = [
+            (number, rule) for number, rule in numbered if isinstance(rule, RequestRule)
         ]
-        if unknown:
-            raise UnsupportedExtraSpec(unknown)
+        judging = [
+            (number, rule) for number, rule in numbered if isinstance(rule, ClassRule)
+        ]
+        self._build_views = self._keep(judging)
+        self._rebuild_views = self._keep(
+            (number, rule) for number, rule in judging if self._judges_rebuilds(number)
+        )
+        self._forced_views = self._keep(
+            (number, rule) for number, rule in judging if self._is_prefilter(number)
+        )
 
     def select(self, request: BuildRequest) -> Decision:
         """Choose the best of the hosts that pass everything.
@@ -148,7 +147,7 @@ class Scheduler:
         ]
 
     def _look(self, request: BuildRequest) -> _Sight:
-        view = self._views_for(request.asked).get(request.asked)
+        view = self._views_for(request).get(request.asked)
         verdicts = self._judge(request)
         special = {
             number: column
@@ -162,25 +161,37 @@ class Scheduler:
         totals = self._score_over(view, judgements, special)
         return _Sight(view, judgements, counts, totals)
 
-    def _views_for(self, asked: RequestClass) -> ClassViews:
-        if asked.rebuild:
-            return self._views["rebuild"]
-        return self._views["forced" if asked.forced else "build"]
+    def _views_for(self, request: BuildRequest) -> ClassViews:
+        if request.asked.rebuild:
+            return self._rebuild_views
+        return self._build_views if request.forced_host is None else self._forced_views
+
+    def _keep(self, rules: Iterable[tuple[int, ClassRule]]) -> ClassViews:
+        return ClassViews(self._columns, rules, self._raw, highest=len(self._all))
+
+    def _is_prefilter(self, number: int) -> bool:
+        return number <= len(self._rules.prefilters)
+
+    def _judges_rebuilds(self, number: int) -> bool:
+        if self._is_prefilter(number):
+            return True
+        return self._rules.filters[
+            number - len(self._rules.prefilters) - 1
+        ].runs_on_rebuild
 
     def _judge(self, request: BuildRequest) -> list[tuple[int, Verdict]]:
         found = []
         for number, rule in self._request_rules:
-            if number > len(self._rules.prefilters) and not self._runs(rule, request):
-                continue
-            verdict = rule.judge(self._columns, request)
-            if verdict is not None:
-                found.append((number, verdict))
+            if self._runs(number, request):
+                verdict = rule.judge(self._columns, request)
+                if verdict is not None:
+                    found.append((number, verdict))
         return found
 
-    def _runs(self, rule: RequestRule, request: BuildRequest) -> bool:
+    def _runs(self, number: int, request: BuildRequest) -> bool:
         if request.asked.rebuild:
-            return bool(getattr(rule, "runs_on_rebuild", False))
-        return not request.asked.forced
+            return self._judges_rebuilds(number)
+        return request.forced_host is None or self._is_prefilter(number)
 
     def _score_over(
         self, view: ClassView, judgements: Judgements, special: Mapping[int, FloatArray]

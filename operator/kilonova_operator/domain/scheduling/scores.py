@@ -59,9 +59,7 @@ class Scores:
         totals[rows] = OUT
         totals[passing] = self._add_up(passing, raw)
 
-    def compute(
-        self, judgements: npt.NDArray[np.uint8], raw: RawWeights
-    ) -> FloatArray:
+    def compute(self, judgements: npt.NDArray[np.uint8], raw: RawWeights) -> FloatArray:
         """Return the totals of shape (H,); hosts that do not pass are ``OUT``."""
         if self.totals is None:
             passing = np.flatnonzero(judgements == 0)

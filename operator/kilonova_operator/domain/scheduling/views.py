@@ -5,7 +5,7 @@ Only hosts that changed since the last look are judged again.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +28,20 @@ class ClassView:
     """All hosts, as one class of requests sees them."""
 
     def __init__(
-        self, columns: HostColumns, rules: NumberedRules, asked: RequestClass
+        self,
+        columns: HostColumns,
+        rules: NumberedRules,
+        asked: RequestClass,
+        *,
+        highest: int,
     ) -> None:
         self._columns = columns
         self._asked = asked
         self._rules = tuple((n, rule) for n, rule in rules if rule.applies(asked))
-        self._most = max((n for n, _ in rules), default=0) + 1
+        self._highest = highest
         self._place = -1
         self.judgements: Judgements = np.zeros(0, np.uint8)
-        self.counts: IntArray = np.zeros(self._most, np.int64)
+        self.counts: IntArray = np.zeros(highest + 1, np.int64)
         self.scores = Scores()
 
     def refresh(self, raw: RawWeights) -> None:
@@ -64,29 +69,37 @@ class ClassView:
         return failed
 
     def _count(self, judgements: Judgements) -> IntArray:
-        counts: IntArray = np.bincount(judgements, minlength=self._most)
+        counts: IntArray = np.bincount(judgements, minlength=self._highest + 1)
         return counts
 
 
 class ClassViews:
-    """The views of the classes that were asked for lately."""
+    """The views of the classes that were asked for lately.
+
+    highest: the highest number that any rule has.
+    """
 
     def __init__(
         self,
         columns: HostColumns,
-        rules: Sequence[tuple[int, ClassRule]],
+        rules: Iterable[tuple[int, ClassRule]],
         raw: RawWeights,
+        *,
+        highest: int,
     ) -> None:
         self._columns = columns
         self._rules = tuple(rules)
         self._raw = raw
+        self._highest = highest
         self._views: OrderedDict[RequestClass, ClassView] = OrderedDict()
 
     def get(self, asked: RequestClass) -> ClassView:
         """Return the class's view as of now."""
         view = self._views.get(asked)
         if view is None:
-            view = self._views[asked] = ClassView(self._columns, self._rules, asked)
+            view = self._views[asked] = ClassView(
+                self._columns, self._rules, asked, highest=self._highest
+            )
             if len(self._views) > MOST_VIEWS:
                 self._views.popitem(last=False)
         else:

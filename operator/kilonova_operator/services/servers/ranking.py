@@ -60,6 +60,7 @@ class HostRanking:
         self._api = api
         self._clock = clock
         self._columns = HostColumns()
+        self._rules = rules
         self._scheduler = Scheduler(rules, self._columns, random=random)
         self._assumed: set[_Assumed] = set()
         self._reading = asyncio.Lock()
@@ -88,7 +89,7 @@ class HostRanking:
         Raises:
             UnsupportedExtraSpec: it names every such key.
         """
-        self._scheduler.check_extra_specs(extra_specs)
+        self._rules.check_extra_specs(extra_specs)
 
     async def select(self, request: BuildRequest) -> Decision:
         """Choose a host for one guest; nothing is awaited after the choice."""

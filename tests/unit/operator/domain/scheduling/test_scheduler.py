@@ -1,7 +1,6 @@
 """One decision: who is left, who is not and why."""
 
 from dataclasses import replace
-from random import Random
 
 import pytest
 from hypothesis import given
@@ -14,17 +13,28 @@ from kilonova_operator.domain.inventory import (
     VCPU,
 )
 from kilonova_operator.domain.scheduling.columns import HostColumns
-from kilonova_operator.domain.scheduling.defaults import build_default_scheduler
+from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.scheduling.defaults import build_default_rules
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
-from support.scheduling import SMALL, equal_hosts, made_columns, made_facts, made_view
+from support.scheduling import (
+    SMALL,
+    equal_hosts,
+    made_columns,
+    made_facts,
+    made_request,
+    made_scheduler,
+    made_view,
+)
 
-SCHEDULER = build_default_scheduler()
+
+def select(columns: HostColumns, request: BuildRequest) -> Decision:
+    return made_scheduler(columns).select(request)
 
 
 def reasons(columns: HostColumns, request: BuildRequest) -> dict[str, int]:
-    decision = SCHEDULER.select(columns, request, random=Random(1))
-    return {rejected.constraint: rejected.hosts for rejected in decision.rejections}
+    rejections = select(columns, request).rejections
+    return {rejected.constraint: rejected.hosts for rejected in rejections}
 
 
 @pytest.mark.parametrize(
@@ -49,11 +59,11 @@ def test_a_rejected_host_counts_for_the_constraint_it_failed(
         (made_facts("good"), made_view("good")),
         (made_facts("bad", **facts), made_view("bad", **view)),  # type: ignore[arg-type]
     )
-    request = BuildRequest(
+    request = made_request(
         {VCPU: 4, MEMORY_MB: 2048, DISK_GB: 20}, min_agent_version="1.2.3"
     )
-    decision = SCHEDULER.select(columns, request, random=Random(1))
-    assert decision.hosts == ("good",)
+    decision = select(columns, request)
+    assert decision.host == "good"
     assert reasons(columns, request) == {constraint: 1}
 
 
@@ -66,7 +76,7 @@ def test_a_host_with_many_faults_counts_once() -> None:
 
 def test_the_message_says_what_was_asked_for() -> None:
     columns = made_columns((made_facts("bad"), made_view("bad", memory_mb=2048)))
-    decision = SCHEDULER.select(columns, SMALL, random=Random(1))
+    decision = select(columns, SMALL)
     record = decision.build_record(attempts=2)
     assert record.rejections[0].constraint == "Capacity:MEMORY_MB"
     assert "2048 MEMORY_MB are needed" in record.rejections[0].message
@@ -78,15 +88,15 @@ def test_tried_and_forced_hosts_are_told_apart() -> None:
     tried = replace(SMALL, ignored_hosts=frozenset({"hv0", "hv9"}))
     assert reasons(columns, tried) == {"AlreadyTried": 1}
     forced = replace(SMALL, forced_host="hv2")
-    assert SCHEDULER.select(columns, forced, random=Random(1)).hosts == ("hv2",)
+    assert select(columns, forced).host == "hv2"
     assert reasons(columns, replace(SMALL, forced_host="hv9")) == {"NotForcedHost": 4}
 
 
 def test_a_forced_host_skips_filters_but_not_capacity() -> None:
     columns = made_columns((made_facts("hv0", up=False), made_view("hv0")))
     forced = replace(SMALL, forced_host="hv0")
-    assert SCHEDULER.select(columns, forced, random=Random(1)).hosts == ("hv0",)
-    big = replace(forced, amounts={VCPU: 17})
+    assert select(columns, forced).host == "hv0"
+    big = made_request({VCPU: 17}, forced_host="hv0")
     assert reasons(columns, big) == {"Capacity:VCPU": 1}
 
 
@@ -94,51 +104,50 @@ def test_a_cell_that_is_asked_for_leaves_the_others_out() -> None:
     columns = equal_hosts(2)
     columns.set_facts(made_facts("hv2", cell="cell2"))
     columns.set_provider(made_view("hv2"))
-    assert reasons(columns, replace(SMALL, cell="cell2")) == {"CellDisabled": 2}
+    assert reasons(columns, made_request(cell="cell2")) == {"CellDisabled": 2}
 
 
 def test_an_extra_spec_nobody_understands_is_named() -> None:
-    request = replace(
-        SMALL,
-        extra_specs={"hw:cpu_policy": "dedicated", "capabilities:vcpus_total": "1"},
-    )
-    with pytest.raises(UnsupportedExtraSpec, match="hw:cpu_policy") as refused:
-        SCHEDULER.select(equal_hosts(1), request, random=Random(1))
-    assert refused.value.keys == ("hw:cpu_policy",)
+    keys = ("hw:cpu_polcy", "capabilities:vcpus_total")
+    with pytest.raises(UnsupportedExtraSpec, match="hw:cpu_polcy") as refused:
+        build_default_rules().check_extra_specs(keys)
+    assert refused.value.keys == ("hw:cpu_polcy",)
     assert refused.value.reason == "UnsupportedExtraSpec"
 
 
 def test_the_order_is_by_score_and_stable_between_equals() -> None:
     columns = equal_hosts(4)
     columns.set_provider(made_view("hv1", used=(1, 2048, 20), generation=2))
-    decision = SCHEDULER.select(columns, SMALL, random=Random(1))
-    assert decision.hosts == ("hv0", "hv2", "hv3", "hv1")
+    assert made_scheduler(columns).rank(SMALL) == ["hv0", "hv2", "hv3", "hv1"]
+    assert select(columns, SMALL).host == "hv0"
 
 
-def test_one_of_the_best_is_put_first_where_a_subset_is_set() -> None:
-    scheduler = replace(SCHEDULER, host_subset_size=3)
+def test_one_of_the_best_is_chosen_where_a_subset_is_set() -> None:
     columns = equal_hosts(5)
-    first = {
-        scheduler.select(columns, SMALL, random=Random(seed)).hosts[0]
-        for seed in range(40)
-    }
-    assert first == {"hv0", "hv1", "hv2"}
+    scheduler = made_scheduler(columns, host_subset_size=3)
+    chosen = {scheduler.select(SMALL).host for _ in range(40)}
+    assert chosen == {"hv0", "hv1", "hv2"}
 
 
-def test_a_lost_claim_moves_its_host_to_the_rejected() -> None:
-    decision = SCHEDULER.select(equal_hosts(3), SMALL, random=Random(1))
-    after = decision.without("hv0", "Capacity:VCPU", "x").without(
-        "hv1", "Capacity:VCPU"
-    )
-    assert after.hosts == ("hv2",)
-    assert after.hosts_considered == 3
-    assert after.explain() == "2 Capacity:VCPU"
-    assert after.without("hv9", "Capacity:VCPU") == after
+def test_one_of_the_equal_best_is_chosen_where_they_are_shuffled() -> None:
+    columns = equal_hosts(3)
+    columns.set_provider(made_view("hv0", used=(1, 2048, 20), generation=2))
+    scheduler = made_scheduler(columns, shuffle_best_same_weighed_hosts=True)
+    assert {scheduler.select(SMALL).host for _ in range(40)} == {"hv1", "hv2"}
+
+
+def test_a_lost_claim_counts_for_what_its_host_lacked() -> None:
+    tried = replace(SMALL, ignored_hosts=frozenset({"hv0", "hv1"}))
+    lost = {"hv1": "Capacity:VCPU"}
+    decision = select(equal_hosts(3), tried).recount(lost, counted_as="AlreadyTried")
+    assert decision.host == "hv2"
+    assert decision.hosts_considered == 3
+    assert decision.explain() == "1 AlreadyTried, 1 Capacity:VCPU"
 
 
 def test_no_hosts_is_a_decision_too() -> None:
-    decision = SCHEDULER.select(HostColumns(), SMALL, random=Random(1))
-    assert (decision.hosts, decision.hosts_considered) == ((), 0)
+    decision = select(HostColumns(), SMALL)
+    assert (decision.host, decision.hosts_considered) == (None, 0)
 
 
 hosts = st.fixed_dictionaries(
@@ -151,8 +160,8 @@ hosts = st.fixed_dictionaries(
 )
 amounts = st.tuples(st.integers(0, 70), st.integers(0, 40000), st.integers(0, 600))
 requests = st.builds(
-    lambda wanted, specs, properties, tried: BuildRequest(
-        amounts=dict(zip(RESOURCE_CLASSES, wanted, strict=True)),
+    lambda wanted, specs, properties, tried: made_request(
+        dict(zip(RESOURCE_CLASSES, wanted, strict=True)),
         extra_specs=specs,
         image_properties=properties,
         min_agent_version="1.0.0",
@@ -182,12 +191,13 @@ def test_the_counts_always_add_up_and_who_is_left_fits(
             for n, (facts, _) in enumerate(given_hosts)
         )
     )
-    decision = SCHEDULER.select(columns, request, random=Random(1))
-    record = decision.build_record()
+    scheduler = made_scheduler(columns)
+    record = scheduler.select(request).build_record()
     rejected = sum(rejection.hosts for rejection in record.rejections)
     assert record.hosts_considered == len(given_hosts)
     assert record.hosts_left + rejected == len(given_hosts)
     assert len({r.constraint for r in record.rejections}) == len(record.rejections)
-    for host in decision.hosts:
+    assert len(scheduler.rank(request)) == record.hosts_left
+    for host in scheduler.rank(request):
         assert views[host].find_shortfall(request.amounts) is None
         assert host not in request.ignored_hosts
