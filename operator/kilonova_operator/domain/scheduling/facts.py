@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-from kilonova_api.compute_host import AgentReport, ComputeHost
+from kilonova_api.compute_host import ComputeHost
+from kilonova_api.host_report import AgentReport
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")

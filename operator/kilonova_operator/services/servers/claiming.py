@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kilonova_api.flavor_extra_specs import effective_extra_specs
 from kilonova_api.server import Server
 from kilonova_operator.domain.networks.requests import network_id_of
 from kilonova_operator.domain.placement import (
@@ -104,7 +105,7 @@ def _build_request(found: References, attempt: Attempt) -> BuildRequest:
         raise ValueError("a build needs a flavor and an image")
     return BuildRequest(
         amounts=build_amounts(found.flavor.spec),
-        extra_specs=found.flavor.spec.extra_specs,
+        extra_specs=effective_extra_specs(found.flavor.spec),
         image_properties=found.image.spec.properties,
         min_agent_version=MIN_AGENT_VERSION,
         ignored_hosts=frozenset(attempt.tried_hosts),
