@@ -61,6 +61,12 @@ test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
 	$(PYTEST) --timeout 900 $(ALONE)
 	$(PYTEST) -n 2 --dist loadfile --timeout 900 tests/e2e $(addprefix --ignore ,$(ALONE))
 
+.PHONY: parity
+parity: setup ## Compare with the real Nova: CASES=5000 SEED=... [TOPIC=numa] [ONLY=numa:7]
+	python=$$(scripts/parity-venv) && PYTHONPATH=tests:crds:operator $(VENV)/python -m parity.run \
+	  --python "$$python" --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(TOPIC),--topic $(TOPIC)) $(if $(ONLY),--only $(ONLY))
+
 ##@ Benchmarks (each prints one JSON line last)
 
 .PHONY: bench-writes bench-boot bench-memory bench-idle bench-start
@@ -93,6 +99,7 @@ lock: ## Resolve and lock the Python packages anew
 	$(UV_COMPILE) --extra operator --extra agent --group dev pyproject.toml -o requirements/dev.txt
 	$(UV_COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(UV_COMPILE) --extra agent pyproject.toml -o requirements/agent.txt
+	$(UV_COMPILE) requirements/parity.in -o requirements/parity.txt
 
 .PHONY: setup
 setup: ## What every command needs: Debian packages and .venv

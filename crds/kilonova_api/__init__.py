@@ -8,10 +8,13 @@ fact, and a change is a new object handed to server-side apply.
 from kilonova_api.cell import Cell
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.flavor import Flavor
+from kilonova_api.host_aggregate import HostAggregate
 from kilonova_api.image import ClusterImage, Image
 from kilonova_api.instance import Instance
 from kilonova_api.network import ClusterNetwork, Network
 from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
+from kilonova_api.server_quota import ServerQuota
 
 KINDS = (
     Cell,
@@ -19,10 +22,13 @@ KINDS = (
     ClusterNetwork,
     ComputeHost,
     Flavor,
+    HostAggregate,
     Image,
     Instance,
     Network,
     Server,
+    ServerGroup,
+    ServerQuota,
 )
 """Every kind that is shipped, in the order of their names."""
 
@@ -33,8 +39,11 @@ __all__ = [
     "ClusterNetwork",
     "ComputeHost",
     "Flavor",
+    "HostAggregate",
     "Image",
     "Instance",
     "Network",
     "Server",
+    "ServerGroup",
+    "ServerQuota",
 ]

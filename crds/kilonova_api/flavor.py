@@ -4,6 +4,14 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from kilonova_api.flavor_features import (
+    FlavorCpu,
+    FlavorMemory,
+    FlavorNuma,
+    FlavorResources,
+    FlavorTraits,
+)
+from kilonova_api.flavor_rules import FLAVOR_RULES, TRAITS_RULES
 from kilonova_api.meta import (
     AGE_COLUMN,
     Column,
@@ -13,15 +21,16 @@ from kilonova_api.meta import (
     Status,
 )
 
+_Bag = dict[
+    Annotated[str, Field(min_length=1, max_length=255)],
+    Annotated[str, Field(max_length=255)],
+]
 ExtraSpecs = Annotated[
-    dict[
-        Annotated[str, Field(min_length=1, max_length=255)],
-        Annotated[str, Field(max_length=255)],
-    ],
+    _Bag,
     Field(
         description=(
-            "Nova's extra specs by key. A key that is not implemented makes a "
-            "Server of this flavor Stalled: UnsupportedExtraSpec."
+            "Nova's extra specs by key, for what has no field of its own. A key that "
+            "Nova does not know makes the flavor Stalled: UnknownExtraSpec."
         ),
         max_length=64,
     ),
@@ -81,12 +90,37 @@ class FlavorSize(CrdModel):
             le=1048576,
         ),
     ] = 0
-    extra_specs: ExtraSpecs = Field(default_factory=dict)
+    extra_specs: Annotated[
+        _Bag,
+        Field(
+            description="Nova's extra specs by key, the typed fields included.",
+            max_length=256,
+        ),
+    ] = Field(default_factory=dict)
 
 
 class FlavorSpec(FlavorSize):
     """What an admin says of a flavor. Sizes never change: make a new flavor."""
 
+    extra_specs: ExtraSpecs = Field(default_factory=dict)
+    cpu: Annotated[
+        FlavorCpu | None,
+        Field(description="How the guest's virtual CPUs run on the host's."),
+    ] = None
+    numa: Annotated[FlavorNuma | None, Field(description="The guest's NUMA nodes.")] = (
+        None
+    )
+    memory: Annotated[
+        FlavorMemory | None, Field(description="The guest's memory pages.")
+    ] = None
+    traits: Annotated[
+        FlavorTraits | None,
+        Field(
+            description="Traits that a host must have, or must not.",
+            json_schema_extra=TRAITS_RULES,
+        ),
+    ] = None
+    resources: FlavorResources = Field(default_factory=dict)
     description: Annotated[
         str,
         Field(description="A sentence for people who choose a flavor.", max_length=255),
@@ -118,6 +152,8 @@ class Flavor(KubeObject):
             Column(
                 "Swap-MiB", ".spec.swapMiB", "Swap disk in MiB.", "integer", wide=True
             ),
+            Column("CPU", ".spec.cpu.policy", "How virtual CPUs run."),
+            Column("NUMA", ".spec.numa.nodes", "NUMA nodes.", "integer"),
             AGE_COLUMN,
         ),
     )
@@ -126,28 +162,7 @@ class Flavor(KubeObject):
         FlavorSpec,
         Field(
             description="The size that is asked for.",
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    rule
-                    for name in ("vcpus", "ramMiB")
-                    for rule in [
-                        {
-                            "rule": f"self.{name} == oldSelf.{name}",
-                            "message": f"{name} is immutable: make a new flavor",
-                        }
-                    ]
-                ]
-                + [
-                    {
-                        "rule": (
-                            f"(has(self.{name}) ? self.{name} : 0) == "
-                            f"(has(oldSelf.{name}) ? oldSelf.{name} : 0)"
-                        ),
-                        "message": f"{name} is immutable: make a new flavor",
-                    }
-                    for name in ("rootGiB", "ephemeralGiB", "swapMiB")
-                ]
-            },
+            json_schema_extra=FLAVOR_RULES,
         ),
     ]
     status: FlavorStatus = FlavorStatus()

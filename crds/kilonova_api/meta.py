@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -67,6 +67,18 @@ def immutable(field: str) -> dict[str, Any]:
     return cel(("self == oldSelf", f"{field} is immutable"))
 
 
+def immutable_optional(field: str) -> tuple[str, str]:
+    """Return the CEL rule of an optional field; it stands on the object above it.
+
+    On the field itself it would not see the field come or go.
+    """
+    now, before = f"self.{field}", f"oldSelf.{field}"
+    return (
+        f"has({now}) == has({before}) && (!has({now}) || {now} == {before})",
+        f"{field} is immutable",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column of ``kubectl get``; ``wide`` ones show with ``-o wide`` only."""
@@ -76,6 +88,10 @@ class Column:
     description: str
     type: Literal["string", "integer", "boolean", "date"] = "string"
     wide: bool = False
+
+    def in_wide(self) -> Column:
+        """Return the column as one that shows with ``-o wide`` only."""
+        return replace(self, wide=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,16 @@ from kilonova_api.meta import (
     SecretKeyRef,
     cel,
     immutable,
+    immutable_optional,
     list_map,
 )
 from kilonova_api.network import Ipv4
+from kilonova_api.scheduling import (
+    SERVER_SCHEDULING_RULES,
+    SchedulingHints,
+    ServerScheduling,
+    ZoneName,
+)
 
 PowerState = Literal["Manual", "Running", "Stopped"]
 NicName = Annotated[
@@ -197,6 +204,32 @@ class ServerSpec(CrdModel):
             )
         ),
     ] = "Manual"
+    server_group_ref: Annotated[
+        LocalRef | None,
+        Field(description="The ServerGroup, of the same namespace, it belongs to."),
+    ] = None
+    availability_zone: Annotated[
+        ZoneName | None,
+        Field(
+            description=(
+                "The availability zone it must be in, now and after every move; any "
+                "when left out."
+            )
+        ),
+    ] = None
+    scheduling_hints: Annotated[
+        SchedulingHints | None,
+        Field(description="Wishes about the host, read when the Server is placed."),
+    ] = None
+    scheduling: Annotated[
+        ServerScheduling | None,
+        Field(
+            description=(
+                "An admin's word on the host, for who may create servers/force-host."
+            ),
+            json_schema_extra=SERVER_SCHEDULING_RULES,
+        ),
+    ] = None
     deletion: Annotated[
         DeletionSpec | None,
         Field(description="Protection from deletion, and what deletion does."),
@@ -253,6 +286,10 @@ SERVER_RULES = cel(
             "remove them or leave configDrive true"
         ),
     ),
+    immutable_optional("serverGroupRef"),
+    immutable_optional("availabilityZone"),
+    immutable_optional("schedulingHints"),
+    immutable_optional("scheduling"),
     _immutable_list("networks"),
     _immutable_list("sshKeys"),
     (

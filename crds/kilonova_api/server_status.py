@@ -10,6 +10,7 @@ from kilonova_api.meta import (
     MAX_INT64,
     CrdModel,
     Status,
+    list_atomic,
     list_map,
 )
 from kilonova_api.network import Ipv4
@@ -38,8 +39,8 @@ class NicStatus(CrdModel):
     ]
 
 
-class Rejection(CrdModel):
-    """How many hosts failed at one constraint first."""
+class SchedulingStage(CrdModel):
+    """A constraint, and the hosts that failed at it first."""
 
     constraint: Annotated[
         str,
@@ -48,8 +49,11 @@ class Rejection(CrdModel):
             max_length=128,
         ),
     ]
-    hosts: Annotated[
+    hosts_removed: Annotated[
         int, Field(description="Hosts that failed at it first.", ge=0, le=1000000)
+    ]
+    hosts_left: Annotated[
+        int, Field(description="Hosts that were left after it.", ge=0, le=1000000)
     ]
     message: Annotated[
         str,
@@ -58,7 +62,7 @@ class Rejection(CrdModel):
 
 
 class SchedulingRecord(CrdModel):
-    """The last decision: hosts seen, and what removed the others."""
+    """The last decision: hosts seen, and what removed the others. It names none."""
 
     hosts_considered: Annotated[
         int, Field(description="Hosts that were looked at, in all.", ge=0, le=1000000)
@@ -66,17 +70,27 @@ class SchedulingRecord(CrdModel):
     hosts_left: Annotated[
         int, Field(description="Hosts that passed everything.", ge=0, le=1000000)
     ]
-    rejections: Annotated[
-        tuple[Rejection, ...],
+    stages: Annotated[
+        tuple[SchedulingStage, ...],
         Field(
             description=(
-                "Rejected hosts by the constraint each failed first; with "
-                "hostsLeft they add up to hostsConsidered."
+                "Constraints in the order in which they were tried, each with the "
+                "hosts it removed; with hostsLeft they add up to hostsConsidered."
             ),
             max_length=64,
-            json_schema_extra=list_map("constraint"),
+            json_schema_extra=list_atomic(),
         ),
     ] = ()
+    nearest_miss: Annotated[
+        str | None,
+        Field(
+            description=(
+                "What the host that came nearest lacks, as: one host lacks 512 MiB of "
+                "memory."
+            ),
+            max_length=512,
+        ),
+    ] = None
     attempts: Annotated[
         int,
         Field(description="Hosts tried for the current build.", ge=0, le=1000),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from kilonova_agent.drivers.base import Guest, HostInventory
-from kilonova_api.compute_host import (
+from kilonova_api.host_report import (
     MAX_UNKNOWN_ADDRESSES,
     AgentReport,
     CpuReport,

@@ -27,11 +27,8 @@ from kilonova_agent.drivers.base import (
     Guest,
     HostInventory,
 )
-from kilonova_api.compute_host import (
-    MAX_UNKNOWN_ADDRESSES,
-    AgentReport,
-    ComputeHost,
-)
+from kilonova_api.compute_host import ComputeHost
+from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import KubeError

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 VCPU = "VCPU"
+PCPU = "PCPU"
 MEMORY_MB = "MEMORY_MB"
 DISK_GB = "DISK_GB"
 RESOURCE_CLASSES = (VCPU, MEMORY_MB, DISK_GB)

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from kilonova_operator.domain.inventory import ProviderView
+from kilonova_operator.domain.groups import GroupClaim
+from kilonova_operator.domain.inventory import MEMORY_MB, PCPU, VCPU, ProviderView
+from kilonova_operator.domain.quota import QuotaLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,9 @@ class ClaimRequest:
     (Server.status, Instance, domain) shows. ``attempt`` counts hosts of the
     current build from 1; ``tried_hosts`` are those that failed.
     ``request_id``: a claim repeated with the same id is answered, not doubled.
+    ``shared``: what is claimed of other providers than the host's, by name.
+    ``zone`` is the chosen host's. ``vcpus`` and ``ram_mib`` are the flavor's, as
+    the quota counts them; without them the amounts' are taken.
     """
 
     server: ServerRef
@@ -77,6 +82,12 @@ class ClaimRequest:
     decision: DecisionRecord | None = None
     held_addresses: frozenset[str] = frozenset()
     """Addresses of living guests that nobody knows: given to no NIC."""
+    shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    quota: QuotaLimits | None = None
+    group: GroupClaim | None = None
+    zone: str = ""
+    vcpus: int | None = None
+    ram_mib: int | None = None
     request_id: str = field(default_factory=lambda: str(uuid4()))
 
 
@@ -84,7 +95,8 @@ class ClaimRequest:
 class Claim:
     """A claim that holds: host, amounts and addresses belong to the Server.
 
-    ``provider`` is the host's use with this claim in it, where it was just made.
+    ``provider`` is the host's use with this claim in it, where it was just made,
+    and with the others that were committed together with it.
     """
 
     server: ServerRef
@@ -96,6 +108,9 @@ class Claim:
     nics: tuple[NicClaim, ...]
     attempt: int = 1
     tried_hosts: tuple[str, ...] = ()
+    shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    group_uid: str | None = None
+    zone: str = ""
     provider: ProviderView | None = None
 
 
@@ -107,6 +122,7 @@ class HeldClaim:
     placement_generation: int
     host: str
     amounts: Mapping[str, int]
+    shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +146,20 @@ class InstanceMapping:
     retained: bool
     created_at: datetime
     updated_at: datetime
+    group_uid: str | None = None
+    zone: str = ""
+    vcpus: int = 0
+    ram_mib: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A Server that has a host, in the words a scheduler starts from."""
+
+    server_uid: str
+    host: str
+    group_uid: str | None
+    zone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +204,8 @@ class WitnessedClaim:
     nics: tuple[NicClaim, ...] = ()
     object_generation: int = 0
     deleted: bool = False
+    group_uid: str | None = None
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +222,12 @@ class Tombstone:
 
     server: ServerRef
     deleted_at: datetime
+
+
+def build_quota_amounts(amounts: Mapping[str, int]) -> tuple[int, int]:
+    """Return virtual CPUs, dedicated ones among them, and RAM in MiB."""
+    vcpus = amounts.get(VCPU, 0) + amounts.get(PCPU, 0)
+    return vcpus, amounts.get(MEMORY_MB, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,21 @@
     │   ├── CapacityExceeded, ConcurrentUpdate, HostUnmapped   try another host
     │   ├── AddressInUse, AddressOutOfRange, NoAddressLeft, NetworkUnknown
     │   ├── DomainExists                   the name's old guest still lives
-    │   └── ServerIsDeleted                a tombstone beats an object
+    │   ├── ServerIsDeleted                a tombstone beats an object
+    │   ├── QuotaExceeded                  the namespace may not use more
+    │   ├── GroupViolated                  try another host
+    │   └── MemberRefused                  one of many that are claimed together
     ├── RangeInUse, NetworkInUse, PoolExhausted
+    ├── ProviderInUse, ProviderConflict, ProviderNotFound
     └── BookingOutdated, MappingNotFound, HostInOtherCell
 """
 
 from typing import ClassVar
 
 from kilonova_operator.domain.errors import KilonovaError
+from kilonova_operator.domain.groups import GroupClaim
 from kilonova_operator.domain.placement import ServerRef
+from kilonova_operator.domain.quota import QuotaExcess
 
 
 class StaleTerm(KilonovaError):
@@ -180,6 +186,77 @@ class ServerIsDeleted(ClaimRefused):
             f"Server {server} (uid {server.uid}) was deleted. Create it anew "
             "under the same name to have it again."
         )
+
+
+class QuotaExceeded(ClaimRefused):
+    """The namespace's quota has no room for the Server. It tells of no host."""
+
+    retryable: ClassVar[bool] = True
+
+    _NAMES: ClassVar[dict[str, str]] = {
+        "instances": "Servers",
+        "cores": "virtual CPUs",
+        "ram_mib": "MiB of RAM",
+    }
+
+    def __init__(self, namespace: str, excess: QuotaExcess) -> None:
+        self.excess = excess
+        self.constraint = f"Quota:{excess.resource}"
+        super().__init__(
+            f"quota of namespace {namespace}: {excess.wanted} more "
+            f"{self._NAMES[excess.resource]} are wanted, {excess.used} of "
+            f"{excess.limit} are used. Delete a Server, or ask for a larger quota."
+        )
+
+
+class GroupViolated(ClaimRefused):
+    """The host's domain would violate the policy of the Server's group."""
+
+    another_host_may_do: ClassVar[bool] = True
+
+    def __init__(self, group: GroupClaim, domain: str, why: str) -> None:
+        self.group_uid = group.group_uid
+        self.domain = domain
+        self.constraint = f"ServerGroup:{group.policy}"
+        super().__init__(
+            f"server group {group.group_uid} ({group.policy}) does not allow "
+            f"{group.topology.lower()} {domain or 'none'}: {why}"
+        )
+
+
+class MemberRefused(ClaimRefused):
+    """One of the claims that are made together was refused, so none is made.
+
+    ``refusal.another_host_may_do`` tells whether another host for it may do.
+    """
+
+    def __init__(self, server: ServerRef, host: str, refusal: ClaimRefused) -> None:
+        self.server = server
+        self.host = host
+        self.refusal = refusal
+        self.constraint = getattr(refusal, "constraint", refusal.reason)
+        super().__init__(f"Server {server}: {refusal}")
+
+
+class ProviderInUse(KilonovaError):
+    """A provider, or an inventory of it, that something still hangs on."""
+
+    def __init__(self, provider: str, what: str) -> None:
+        super().__init__(f"provider {provider} is in use: {what}")
+
+
+class ProviderConflict(KilonovaError):
+    """A provider of that name is something else."""
+
+    def __init__(self, provider: str, problem: str) -> None:
+        super().__init__(f"provider {provider}: {problem}")
+
+
+class ProviderNotFound(KilonovaError):
+    """No provider has that name."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(f"no provider {provider}")
 
 
 class MappingNotFound(KilonovaError):

@@ -132,7 +132,7 @@ async def test_a_server_that_fits_nowhere_is_parked_and_placed_once_a_host_fits(
     )
     record = server.status.scheduling
     assert record is not None
-    assert record.hosts_considered == sum(r.hosts for r in record.rejections) == 1
+    assert record.hosts_considered == sum(s.hosts_removed for s in record.stages) == 1
     await stage.wait_server(key, stalled("NoValidHost"), "stalled", timeout_seconds=60)
     await stage.add_host("hv-large", memory_mib=65536)
     server = await stage.wait_state(key, "ACTIVE")

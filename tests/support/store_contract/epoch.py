@@ -55,13 +55,18 @@ API_TABLES = (
     "allocations",
     "cell_mappings",
     "epoch",
+    "group_members",
     "host_mappings",
     "instance_mappings",
     "inventories",
     "ip_allocations",
+    "namespace_usages",
     "networks",
+    "provider_aggregates",
+    "provider_traits",
     "resource_providers",
     "scheduling_decisions",
+    "server_groups",
     "tombstones",
 )
 

@@ -5,12 +5,12 @@ from pydantic import SecretStr
 from support.store_contract.epoch import Rows, run_sql
 
 _OVERFULL = """
-SELECT p.host, i.resource_class, SUM(a.used), i.total, i.reserved
+SELECT p.name, i.resource_class, SUM(a.used), i.total, i.reserved
 FROM allocations a
 JOIN resource_providers p ON p.id = a.provider_id
 JOIN inventories i
   ON i.provider_id = a.provider_id AND i.resource_class = a.resource_class
-GROUP BY p.host, i.resource_class, i.total, i.reserved, i.allocation_ratio,
+GROUP BY p.name, i.resource_class, i.total, i.reserved, i.allocation_ratio,
   i.unmanaged
 HAVING SUM(a.used) + i.unmanaged > (i.total - i.reserved) * i.allocation_ratio
 """
@@ -33,7 +33,7 @@ _HOST_WITHOUT_CLAIM = """
 SELECT m.server_uid, m.host FROM instance_mappings m WHERE m.host IS NOT NULL
 AND NOT EXISTS (
   SELECT 1 FROM allocations a JOIN resource_providers p ON p.id = a.provider_id
-  WHERE a.server_uid = m.server_uid AND p.host = m.host
+  WHERE a.server_uid = m.server_uid AND p.name = m.host
   AND a.placement_generation = m.placement_generation
 ) AND m.queued_for_delete = 0
 """

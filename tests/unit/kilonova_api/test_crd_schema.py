@@ -96,7 +96,7 @@ def test_every_map_has_a_bound_on_its_size_its_keys_and_its_values() -> None:
         if "additionalProperties" in node.schema
         and not (
             "maxProperties" in node.schema
-            and "maxLength" in node.schema["additionalProperties"]
+            and {"maxLength", "maximum"} & node.schema["additionalProperties"].keys()
             and "key.size()" in json.dumps(node.schema["x-kubernetes-validations"])
         )
     ]

@@ -8,7 +8,7 @@ that no Instance speaks of is used, though nobody claimed it.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kilonova_api.compute_host import AgentReport
+from kilonova_api.host_report import AgentReport
 from kilonova_operator.domain.hosts.nodes import NodeSummary, PodSummary
 from kilonova_operator.domain.inventory import (
     DISK_GB,

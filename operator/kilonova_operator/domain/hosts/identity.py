@@ -9,7 +9,7 @@ person accepts it.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kilonova_api.compute_host import AcceptIdentity
+from kilonova_api.compute_host_spec import AcceptIdentity
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """A scheduling decision: the best host, and what removed each of the others."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from kilonova_api.server_status import Rejection, SchedulingRecord
+from kilonova_api.server_status import SchedulingRecord, SchedulingStage
 
 _MESSAGE_CHARACTERS = 512
 
@@ -59,16 +59,20 @@ class Decision:
         return SchedulingRecord(
             hosts_considered=self.hosts_considered,
             hosts_left=self.hosts_left,
-            rejections=tuple(
-                Rejection(
-                    constraint=rejected.constraint,
-                    hosts=rejected.hosts,
-                    message=rejected.message[:_MESSAGE_CHARACTERS],
-                )
-                for rejected in self.rejections
-            ),
+            stages=tuple(self._build_stages()),
             attempts=attempts,
         )
+
+    def _build_stages(self) -> Iterator[SchedulingStage]:
+        left = self.hosts_considered
+        for rejected in self.rejections:
+            left -= rejected.hosts
+            yield SchedulingStage(
+                constraint=rejected.constraint,
+                hosts_removed=rejected.hosts,
+                hosts_left=left,
+                message=rejected.message[:_MESSAGE_CHARACTERS],
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from kilonova_api.compute_host import AgentReport, ComputeHost
+from kilonova_api.compute_host import ComputeHost
+from kilonova_api.host_report import AgentReport
 from kilonova_operator.domain.scheduling.aggregates import (
     NO_AGGREGATES,
     AggregateSet,

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kilonova_api.flavor import FlavorSize
+from kilonova_api.flavor import FlavorSize, FlavorSpec
+from kilonova_api.flavor_extra_specs import effective_extra_specs
 from kilonova_api.image import ImageFile
 from kilonova_api.instance_spec import (
     AuthorizedKey,
@@ -108,9 +109,10 @@ def build_order(
     return Order(spec=instance, user_data=user_data)
 
 
-def build_flavor_snapshot(flavor: FlavorSize) -> FlavorSize:
-    """Return the sizes alone, without what only the Flavor object has."""
-    return FlavorSize.model_validate(flavor.model_dump(include=_SIZE_FIELDS))
+def build_flavor_snapshot(flavor: FlavorSpec) -> FlavorSize:
+    """Return the flavor as Servers and Instances keep it: all in extra specs."""
+    amounts = flavor.model_dump(include=_AMOUNTS)
+    return FlavorSize(**amounts, extra_specs=effective_extra_specs(flavor))
 
 
 def user_data_secret_name(instance: str) -> str:
@@ -123,7 +125,7 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-_SIZE_FIELDS = set(FlavorSize.model_fields)
+_AMOUNTS = set(FlavorSize.model_fields) - {"extra_specs"}
 
 
 def _user_data_secret(instance: str, data: bytes | None) -> UserDataSecret | None:

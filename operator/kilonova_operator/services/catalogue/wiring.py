@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kilonova_api.flavor import Flavor, FlavorStatus
+from kilonova_api.flavor_extra_specs import effective_extra_specs
 from kilonova_api.image import ClusterImage, Image, ImageStatus
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
@@ -36,7 +37,7 @@ def _build_flavors(context: ProcessContext) -> CatalogueReconciler[Flavor]:
     check = build_default_rules().check_extra_specs
 
     def judge(flavor: Flavor) -> Judgement:
-        return judge_flavor(flavor.spec.extra_specs, check)
+        return judge_flavor(effective_extra_specs(flavor.spec), check)
 
     return CatalogueReconciler(
         kube=context.kube,

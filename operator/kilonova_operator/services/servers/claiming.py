@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from kilonova_api.flavor_extra_specs import effective_extra_specs
 from kilonova_api.server import Server
 from kilonova_operator.domain.networks.requests import network_id_of
 from kilonova_operator.domain.placement import (
@@ -119,7 +120,7 @@ def _build_request(found: References, attempt: Attempt) -> BuildRequest:
     asked = RequestClass(
         amounts=tuple(build_amounts(found.flavor.spec).items()),
         flavor=found.flavor.metadata.name,
-        extra_specs=sort_pairs(found.flavor.spec.extra_specs),
+        extra_specs=sort_pairs(effective_extra_specs(found.flavor.spec)),
         image_properties=sort_pairs(found.image.spec.properties),
         min_agent_version=MIN_AGENT_VERSION,
         cell=attempt.cell,

@@ -11,7 +11,7 @@ from kilonova_agent.domain.host_report import (
     find_unknown,
 )
 from kilonova_agent.drivers.base import Guest, GuestPower, HostInventory
-from kilonova_api.compute_host import MAX_UNKNOWN_ADDRESSES, AgentReport
+from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IDENTITY = HostIdentity("11111111-2222-4333-8444-555555555555", "boot", "node", "0.1.0")

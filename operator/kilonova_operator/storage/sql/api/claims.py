@@ -179,6 +179,10 @@ def write_mapping(
             "object_generation": object_generation,
             "queued_for_delete": False,
             "retained": False,
+            "group_uid": None,
+            "zone": "",
+            "vcpus": 0,
+            "ram_mib": 0,
             "created_at": now,
             "updated_at": now,
         }

@@ -139,13 +139,13 @@ def list_claims(session: Session, *, server_uid: str) -> tuple[HeldClaim, ...]:
     query = select(
         AllocationRow.server_uid,
         AllocationRow.placement_generation,
-        ResourceProviderRow.host,
+        ResourceProviderRow.name,
         AllocationRow.resource_class,
         AllocationRow.used,
     ).join(ResourceProviderRow, ResourceProviderRow.id == AllocationRow.provider_id)
     query = query.where(AllocationRow.server_uid == server_uid).order_by(
         AllocationRow.placement_generation.desc(),
-        ResourceProviderRow.host,
+        ResourceProviderRow.name,
         AllocationRow.resource_class,
     )
     return held_claims_of(session.execute(query).all())

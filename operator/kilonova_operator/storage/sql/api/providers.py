@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import (
     BindParameter,
@@ -73,7 +74,7 @@ def step_generations(session: Session, provider_ids: Iterable[int]) -> None:
 
 def find_provider_id(session: Session, host: str) -> int | None:
     """Return a host's provider."""
-    query = select(ResourceProviderRow.id).where(ResourceProviderRow.host == host)
+    query = select(ResourceProviderRow.id).where(ResourceProviderRow.name == host)
     return session.scalars(query).first()
 
 
@@ -89,7 +90,9 @@ def set_inventory(
         raise HostUnmapped(host)
     provider_id = find_provider_id(session, host)
     if provider_id is None:
-        row = ResourceProviderRow(host=host, generation=0)
+        row = ResourceProviderRow(
+            name=host, uuid=str(uuid4()), is_host=True, generation=0
+        )
         session.add(row)
         session.flush()
         provider_id = row.id
@@ -120,7 +123,7 @@ def has_claims(session: Session, provider_id: int) -> bool:
 @cache
 def _select_views_of_hosts() -> Select[Any]:
     asked: BindParameter[Any] = bindparam("hosts", expanding=True)
-    return _select_views().where(ResourceProviderRow.host.in_(asked))
+    return _select_views().where(ResourceProviderRow.name.in_(asked))
 
 
 @cache
@@ -138,7 +141,7 @@ def _select_views() -> Select[Any]:
     return (
         select(
             ResourceProviderRow.id,
-            ResourceProviderRow.host,
+            ResourceProviderRow.name.label("host"),
             ResourceProviderRow.generation,
             HostMappingRow.cell,
             InventoryRow.resource_class,
@@ -146,7 +149,7 @@ def _select_views() -> Select[Any]:
             used.label("used"),
             claims.label("claims"),
         )
-        .join(HostMappingRow, HostMappingRow.host == ResourceProviderRow.host)
+        .join(HostMappingRow, HostMappingRow.host == ResourceProviderRow.name)
         .join(InventoryRow, InventoryRow.provider_id == ResourceProviderRow.id)
         .order_by(ResourceProviderRow.id)
     )

@@ -56,6 +56,10 @@ def mapping_of(row: InstanceMappingRow) -> InstanceMapping:
         retained=row.retained,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        group_uid=row.group_uid,
+        zone=row.zone,
+        vcpus=row.vcpus,
+        ram_mib=row.ram_mib,
     )
 
 

@@ -12,6 +12,7 @@ from kilonova_operator.domain.placement import (
     RestoredClaim,
     ServerRef,
     WitnessedClaim,
+    build_quota_amounts,
 )
 from kilonova_operator.domain.refusals import (
     HostUnmapped,
@@ -115,6 +116,7 @@ def _restore_mapping(
     if mapping is not None and known == witness.placement_generation:
         return _restore_delete(session, mapping, deleted=deleted, now=now)
     if mapping is None:
+        vcpus, ram_mib = build_quota_amounts(witness.amounts)
         mapping = InstanceMappingRow(
             **server_columns(witness.server),
             instance_uuid=witness.instance_uuid,
@@ -123,6 +125,10 @@ def _restore_mapping(
             tried_hosts=[],
             request_id="",
             retained=False,
+            group_uid=witness.group_uid,
+            zone=witness.zone,
+            vcpus=vcpus,
+            ram_mib=ram_mib,
             created_at=now,
         )
         session.add(mapping)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from kilonova_api.compute_host import AgentReport, CpuReport
+from kilonova_api.host_report import AgentReport, CpuReport
 from kilonova_operator.domain.hosts.host_inventory import (
     InventoryPolicy,
     build_inventories,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kilonova_api.compute_host import AcceptIdentity
+from kilonova_api.compute_host_spec import AcceptIdentity
 from kilonova_operator.domain.hosts.identity import (
     Identity,
     IdentityVerdict,

@@ -2,12 +2,8 @@
 
 import pytest
 
-from kilonova_api.compute_host import (
-    AgentReport,
-    ComputeHost,
-    ComputeHostStatus,
-    CpuReport,
-)
+from kilonova_api.compute_host import ComputeHost, ComputeHostStatus
+from kilonova_api.host_report import AgentReport, CpuReport
 from kilonova_api.meta import ObjectMeta
 from kilonova_operator.domain.scheduling.facts import build_host_facts, version_number
 

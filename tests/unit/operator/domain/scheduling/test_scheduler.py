@@ -78,8 +78,8 @@ def test_the_message_says_what_was_asked_for() -> None:
     columns = made_columns((made_facts("bad"), made_view("bad", memory_mb=2048)))
     decision = select(columns, SMALL)
     record = decision.build_record(attempts=2)
-    assert record.rejections[0].constraint == "Capacity:MEMORY_MB"
-    assert "2048 MEMORY_MB are needed" in record.rejections[0].message
+    assert record.stages[0].constraint == "Capacity:MEMORY_MB"
+    assert "2048 MEMORY_MB are needed" in record.stages[0].message
     assert (record.hosts_considered, record.hosts_left, record.attempts) == (1, 0, 2)
 
 
@@ -193,10 +193,10 @@ def test_the_counts_always_add_up_and_who_is_left_fits(
     )
     scheduler = made_scheduler(columns)
     record = scheduler.select(request).build_record()
-    rejected = sum(rejection.hosts for rejection in record.rejections)
+    rejected = sum(stage.hosts_removed for stage in record.stages)
     assert record.hosts_considered == len(given_hosts)
     assert record.hosts_left + rejected == len(given_hosts)
-    assert len({r.constraint for r in record.rejections}) == len(record.rejections)
+    assert len({s.constraint for s in record.stages}) == len(record.stages)
     assert len(scheduler.rank(request)) == record.hosts_left
     for host in scheduler.rank(request):
         assert views[host].find_shortfall(request.amounts) is None

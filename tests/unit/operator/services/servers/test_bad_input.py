@@ -235,7 +235,7 @@ async def test_no_valid_host_says_why_by_counts_and_is_placed_when_one_fits() ->
     record = server.status.scheduling
     assert record is not None
     assert (record.hosts_considered, record.hosts_left) == (3, 0)
-    assert sum(r.hosts for r in record.rejections) == 3
+    assert sum(s.hosts_removed for s in record.stages) == 3
     assert lab.api.mappings[server.metadata.uid].cell == "cell0"
     writes = len(lab.cluster.writes)
     await lab.run(seconds=600)

@@ -152,7 +152,7 @@ async def test_a_lost_race_is_tried_on_the_next_host() -> None:
     assert store.asked == ["hv3", "hv1"]
     record = lab.server(key).status.scheduling
     assert record is not None
-    assert [r.constraint for r in record.rejections] == ["ConcurrentUpdate"]
+    assert [s.constraint for s in record.stages] == ["ConcurrentUpdate"]
 
 
 async def test_a_failed_build_that_may_not_claim_again_says_why() -> None:

@@ -5,6 +5,10 @@ from kilonova_operator.storage.sql.api.schema.cells import (
     CellMappingRow,
     HostMappingRow,
 )
+from kilonova_operator.storage.sql.api.schema.groups import (
+    GroupMemberRow,
+    ServerGroupRow,
+)
 from kilonova_operator.storage.sql.api.schema.networks import (
     IpAllocationRow,
     NetworkRow,
@@ -12,6 +16,8 @@ from kilonova_operator.storage.sql.api.schema.networks import (
 from kilonova_operator.storage.sql.api.schema.providers import (
     AllocationRow,
     InventoryRow,
+    ProviderAggregateRow,
+    ProviderTraitRow,
     ResourceProviderRow,
 )
 from kilonova_operator.storage.sql.api.schema.servers import (
@@ -19,18 +25,24 @@ from kilonova_operator.storage.sql.api.schema.servers import (
     SchedulingDecisionRow,
     TombstoneRow,
 )
+from kilonova_operator.storage.sql.api.schema.usages import NamespaceUsageRow
 
 __all__ = [
     "AllocationRow",
     "ApiBase",
     "ApiEpoch",
     "CellMappingRow",
+    "GroupMemberRow",
     "HostMappingRow",
     "InstanceMappingRow",
     "InventoryRow",
     "IpAllocationRow",
+    "NamespaceUsageRow",
     "NetworkRow",
+    "ProviderAggregateRow",
+    "ProviderTraitRow",
     "ResourceProviderRow",
     "SchedulingDecisionRow",
+    "ServerGroupRow",
     "TombstoneRow",
 ]

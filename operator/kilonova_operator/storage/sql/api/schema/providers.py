@@ -10,14 +10,51 @@ ResourceClass = String(64)
 
 
 class ResourceProviderRow(ApiBase):
-    """A host as a provider. Every change of what hangs on it steps its generation."""
+    """A provider. Every change of what hangs on it steps its generation.
+
+    A host's root provider is named as the host. At the top of a tree, where a
+    provider is its own root, ``parent_id`` and ``root_id`` are both empty.
+    """
 
     __tablename__ = "resource_providers"
-    __table_args__ = (UniqueConstraint("host"), TABLE_ARGS)
+    __table_args__ = (
+        UniqueConstraint("name"),
+        UniqueConstraint("uuid"),
+        Index(None, "parent_id"),
+        TABLE_ARGS,
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    host: Mapped[str] = mapped_column(Name)
+    uuid: Mapped[str] = mapped_column(String(36))
+    name: Mapped[str] = mapped_column(Name)
+    is_host: Mapped[bool]
     generation: Mapped[int] = mapped_column(BigInteger)
+    parent_id: Mapped[int | None] = mapped_column(RowId)
+    root_id: Mapped[int | None] = mapped_column(RowId)
+
+
+class ProviderTraitRow(ApiBase):
+    """A trait of a provider."""
+
+    __tablename__ = "provider_traits"
+    __table_args__ = (TABLE_ARGS,)
+
+    provider_id: Mapped[int] = mapped_column(
+        RowId, primary_key=True, autoincrement=False
+    )
+    trait: Mapped[str] = mapped_column(String(255), primary_key=True)
+
+
+class ProviderAggregateRow(ApiBase):
+    """An aggregate that a provider is in."""
+
+    __tablename__ = "provider_aggregates"
+    __table_args__ = (TABLE_ARGS,)
+
+    provider_id: Mapped[int] = mapped_column(
+        RowId, primary_key=True, autoincrement=False
+    )
+    aggregate: Mapped[str] = mapped_column(Uid, primary_key=True)
 
 
 class InventoryRow(ApiBase):

@@ -43,6 +43,10 @@ class InstanceMappingRow(ApiBase):
     request_id: Mapped[str] = mapped_column(String(36))
     queued_for_delete: Mapped[bool]
     retained: Mapped[bool]
+    group_uid: Mapped[str | None] = mapped_column(Uid)
+    zone: Mapped[str] = mapped_column(Label)
+    vcpus: Mapped[int]
+    ram_mib: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

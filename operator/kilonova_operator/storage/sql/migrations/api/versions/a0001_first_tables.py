@@ -1,4 +1,4 @@
-"""First tables: cells, hosts, providers, claims, mappings, networks."""
+"""First tables: cells, hosts, providers, claims, mappings, groups, networks."""
 
 import sqlalchemy as sa
 
@@ -29,6 +29,7 @@ def upgrade() -> None:
     _providers()
     _servers()
     _networks()
+    _groups()
 
 
 def _cells() -> None:
@@ -52,9 +53,25 @@ def _providers() -> None:
     ensure_table(
         "resource_providers",
         sa.Column("id", RowId, primary_key=True),
-        sa.Column("host", Name, nullable=False),
+        sa.Column("uuid", sa.String(36), nullable=False),
+        sa.Column("name", Name, nullable=False),
+        sa.Column("is_host", sa.Boolean, nullable=False),
         sa.Column("generation", sa.BigInteger, nullable=False),
-        sa.UniqueConstraint("host"),
+        sa.Column("parent_id", RowId, nullable=True),
+        sa.Column("root_id", RowId, nullable=True),
+        sa.UniqueConstraint("name"),
+        sa.UniqueConstraint("uuid"),
+    )
+    ensure_index("resource_providers", ["parent_id"])
+    ensure_table(
+        "provider_traits",
+        sa.Column("provider_id", RowId, primary_key=True, autoincrement=False),
+        sa.Column("trait", sa.String(255), primary_key=True),
+    )
+    ensure_table(
+        "provider_aggregates",
+        sa.Column("provider_id", RowId, primary_key=True, autoincrement=False),
+        sa.Column("aggregate", Uid, primary_key=True),
     )
     ensure_table(
         "inventories",
@@ -101,6 +118,10 @@ def _servers() -> None:
         sa.Column("request_id", sa.String(36), nullable=False),
         sa.Column("queued_for_delete", sa.Boolean, nullable=False),
         sa.Column("retained", sa.Boolean, nullable=False),
+        sa.Column("group_uid", Uid, nullable=True),
+        sa.Column("zone", Label, nullable=False),
+        sa.Column("vcpus", sa.Integer, nullable=False),
+        sa.Column("ram_mib", sa.BigInteger, nullable=False),
         sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("updated_at", UtcDateTime, nullable=False),
         sa.UniqueConstraint("instance_uuid"),
@@ -149,3 +170,36 @@ def _networks() -> None:
         sa.UniqueConstraint("mac"),
         sa.UniqueConstraint("server_uid", "nic"),
     )
+
+
+def _groups() -> None:
+    ensure_table(
+        "namespace_usages",
+        sa.Column("namespace_uid", Uid, primary_key=True),
+        sa.Column("instances", sa.BigInteger, nullable=False),
+        sa.Column("cores", sa.BigInteger, nullable=False),
+        sa.Column("ram_mib", sa.BigInteger, nullable=False),
+    )
+    ensure_table(
+        "server_groups",
+        sa.Column("group_uid", Uid, primary_key=True),
+        sa.Column("generation", sa.BigInteger, nullable=False),
+        sa.Column("policy", sa.String(32), nullable=False),
+        sa.Column("topology", sa.String(16), nullable=False),
+        sa.Column("max_per_domain", sa.Integer, nullable=False),
+    )
+    ensure_table(
+        "group_members",
+        sa.Column("server_uid", Uid, primary_key=True),
+        sa.Column(
+            "placement_generation",
+            sa.BigInteger,
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("group_uid", Uid, nullable=False),
+        sa.Column("host", Name, nullable=False),
+        sa.Column("zone", Label, nullable=False),
+    )
+    ensure_index("group_members", ["group_uid", "host"])
+    ensure_index("group_members", ["group_uid", "zone"])
