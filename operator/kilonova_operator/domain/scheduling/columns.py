@@ -187,9 +187,13 @@ class HostColumns:
             "metrics": facts.metrics,
             "address": facts.address,
         }
-        for name, value in coded.items():
-            self._set_code(name, row, value)
-        self.log.note(row)
+        changed = {
+            name for name, value in coded.items() if self._set_code(name, row, value)
+        }
+        if "aggregates" in changed:
+            self.log.note_everything()  # weights may count otherwise everywhere
+        else:
+            self.log.note(row)
 
     def set_numa(self, host: str, topology: Hashable) -> None:
         """Replace a host's NUMA cells with what is used of them; None: unknown."""
@@ -263,12 +267,14 @@ class HostColumns:
         code = int(self._codes[name][self._rows[host]])
         return self._values[name].value(code)
 
-    def _set_code(self, name: Coded, row: int, value: Hashable) -> None:
+    def _set_code(self, name: Coded, row: int, value: Hashable) -> bool:
         codes, values = self._codes[name], self._values[name]
         before = int(codes[row])
-        if values.value(before) != value:
-            codes[row] = values.take(value)
-            values.give_back(before)
+        if values.value(before) == value:
+            return False
+        codes[row] = values.take(value)
+        values.give_back(before)
+        return True
 
     def _set_inventory(
         self, row: int, resource_class: str, inventory: Inventory, used: int

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from kilonova_operator.domain.catalogue.judgements import judge_flavor, judge_image
-from kilonova_operator.domain.scheduling.defaults import build_default_scheduler
+from kilonova_operator.domain.scheduling.defaults import build_default_rules
 
 
 def check(keys: Sequence[str]) -> None:
-    build_default_scheduler().check_extra_specs(keys)
+    build_default_rules().check_extra_specs(keys)
 
 
 def test_a_plain_flavor_is_usable() -> None:

@@ -14,7 +14,8 @@ from kilonova_operator.domain.inventory import (
 )
 from kilonova_operator.domain.scheduling.columns import HostColumns
 from kilonova_operator.domain.scheduling.prefilters.capacity import Capacity
-from kilonova_operator.domain.scheduling.request import BuildRequest, build_amounts
+from kilonova_operator.domain.scheduling.request import RequestClass, build_amounts
+from kilonova_operator.domain.scheduling.rows import HostRows
 
 inventories = st.builds(
     Inventory,
@@ -38,7 +39,7 @@ def test_the_columns_judge_as_the_rule_of_one_host(
         columns.set_provider(
             ProviderView(f"hv{number}", "cell1", 1, {VCPU: inventory}, {VCPU: used})
         )
-    mask = Capacity(VCPU).mask(columns, BuildRequest({VCPU: amount}))
+    mask = Capacity(VCPU).mask(HostRows(columns), RequestClass(((VCPU, amount),)))
     assert mask.tolist() == [
         amount == 0 or inventory.fits(amount, used=used)
         for inventory, used in given_hosts
@@ -71,8 +72,8 @@ def test_a_host_without_the_class_has_no_room() -> None:
     columns = HostColumns()
     view = ProviderView("hv1", "cell1", 1, {VCPU: Inventory(4)}, {})
     columns.set_provider(view)
-    request = BuildRequest({MEMORY_MB: 1})
-    assert Capacity(MEMORY_MB).mask(columns, request).tolist() == [False]
+    asked = RequestClass(((MEMORY_MB, 1),))
+    assert Capacity(MEMORY_MB).mask(HostRows(columns), asked).tolist() == [False]
     assert view.find_shortfall({MEMORY_MB: 1}) == MEMORY_MB
 
 

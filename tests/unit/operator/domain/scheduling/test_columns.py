@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kilonova_operator.domain.inventory import MEMORY_MB
 from kilonova_operator.domain.scheduling.columns import HostColumns
+from kilonova_operator.domain.scheduling.rows import HostRows
 from support.scheduling import equal_hosts, made_facts, made_view
 
 
@@ -15,9 +16,9 @@ def test_a_host_counts_only_when_facts_and_amounts_are_there() -> None:
     columns = HostColumns()
     columns.set_facts(made_facts("hv1"))
     columns.set_provider(made_view("hv2"))
-    assert columns.mapped.tolist() == [False, False]
+    assert HostRows(columns).mapped.tolist() == [False, False]
     columns.set_provider(made_view("hv1"))
-    assert columns.mapped.tolist() == [True, False]
+    assert HostRows(columns).mapped.tolist() == [True, False]
     assert columns.flag("held").tolist() == [False, True]
 
 
@@ -33,15 +34,15 @@ def test_a_disabled_cell_is_disabled_at_once_for_hosts_that_come_later_too() -> 
     columns.set_disabled_cells({"cell1"})
     columns.set_facts(made_facts("hv1"))
     columns.set_facts(made_facts("hv2", cell="cell2"))
-    assert columns.cell_enabled.tolist() == [False, False, True]
+    assert HostRows(columns).cell_enabled.tolist() == [False, False, True]
     columns.set_disabled_cells(())
-    assert columns.cell_enabled.all()
+    assert HostRows(columns).cell_enabled.all()
 
 
 def test_no_hosts_make_empty_columns() -> None:
     columns = HostColumns()
-    assert len(columns.mapped) == len(columns.cell_enabled) == 0
-    assert len(columns.by_profile([])) == 0
+    assert len(HostRows(columns).mapped) == len(HostRows(columns).cell_enabled) == 0
+    assert len(HostRows(columns).by_profile(lambda _: True)) == 0
 
 
 @given(
