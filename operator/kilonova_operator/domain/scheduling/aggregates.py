@@ -1,6 +1,6 @@
 """Host aggregates as rules read them: those of one host, together."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 AVAILABILITY_ZONE = "availability_zone"
@@ -44,6 +44,17 @@ class AggregateSet:
     def list_keys(self) -> frozenset[str]:
         """Return every metadata key of any of the aggregates."""
         return frozenset(key for a in self.aggregates for key, _ in a.metadata)
+
+    def find_lowest(self, key: str, read: Callable[[str], float]) -> float | None:
+        """Return the lowest of a key's values; None if any cannot be read.
+
+        Source: nova.scheduler.filters.utils.validate_num_values, Nova 34, and its
+        callers, which fall back to the configured value.
+        """
+        try:
+            return min((read(value) for value in self.list_values(key)), default=None)
+        except ValueError:
+            return None
 
 
 NO_AGGREGATES = AggregateSet()

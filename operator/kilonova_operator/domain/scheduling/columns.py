@@ -27,6 +27,7 @@ from kilonova_operator.domain.scheduling.aggregates import (
 from kilonova_operator.domain.scheduling.change_log import ChangeLog
 from kilonova_operator.domain.scheduling.codes import ABSENT, Codes
 from kilonova_operator.domain.scheduling.facts import HostFacts, version_number
+from kilonova_operator.domain.scheduling.image_counts import ImageCounts
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
 
 BoolArray = npt.NDArray[np.bool_]
@@ -90,6 +91,8 @@ class HostColumns:
         self.disabled_cells: frozenset[str] = frozenset()
         self.aggregates: frozenset[AggregateFacts] = frozenset()
         """Every aggregate there is, those without hosts included."""
+        self.image_counts = ImageCounts()
+        """Fed where ImagePropertiesWeigher counts; empty otherwise."""
         self._rows: dict[str, int] = {}
         self._room = _FIRST_ROWS
         self._flags = {name: np.zeros(self._room, np.bool_) for name in _FLAGS}
@@ -241,6 +244,7 @@ class HostColumns:
         row = self._rows.pop(host, None)
         if row is None:
             return
+        self.image_counts.forget(host)
         for name, codes in self._codes.items():
             self._values[name].give_back(int(codes[row]))
         last = len(self.hosts) - 1

@@ -17,9 +17,10 @@ Pairs = tuple[tuple[str, str], ...]
 class RequestClass:
     """What many requests have in common: hosts are judged for all of them at once.
 
-    Hashable, so that judgements are kept by it. ``image`` and ``tenant`` are left
-    empty where no rule of the installation reads them: they would part requests
-    that are judged alike. ``min_agent_version``: of the agent that must build it.
+    Hashable, so that judgements are kept by it. ``image``, ``image_format`` and
+    ``tenant`` are left empty where no rule of the installation reads them: they would
+    part requests that are judged alike.
+    ``min_agent_version``: of the agent that must build it.
     ``nearby``: a network in which the host's own address must be.
     ``numa``: the guest's NUMA cells (domain.scheduling.numa), None without any.
     """
@@ -29,6 +30,7 @@ class RequestClass:
     extra_specs: Pairs = ()
     image: str = ""
     image_properties: Pairs = ()
+    image_format: str = ""
     tenant: str = ""
     zone: str | None = None
     cell: str | None = None

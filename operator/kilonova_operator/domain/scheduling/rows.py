@@ -66,6 +66,14 @@ class HostRows:
             "unmanaged", resource_class
         )
 
+    def list_profiles(self) -> list[CapabilityProfile]:
+        """List each host's processor and hypervisor."""
+        return self._list_values("profile")
+
+    def list_addresses(self) -> list[str]:
+        """List each host's own address; "" where it reports none."""
+        return self._list_values("address")
+
     def pass_all(self) -> BoolArray:
         """Return a judgement that every host passes."""
         return np.ones(len(self), np.bool_)
@@ -131,6 +139,10 @@ class HostRows:
         """Metadata keys of any aggregate that has hosts, of all hosts."""
         known = self._columns.values("aggregates").values()
         return frozenset(key for known_set in known for key in known_set.list_keys())
+
+    def _list_values(self, name: Coded) -> list[Any]:
+        values = self._columns.values(name)
+        return [values.value(code) for code in self._columns.codes(name)[self._rows]]
 
     def _judge(self, name: Coded, judge: Callable[[Any], bool]) -> BoolArray:
         codes = self._columns.codes(name)[self._rows]

@@ -67,8 +67,11 @@ class RawWeights:
 
     def multiplier(self, number: int) -> float | FloatArray:
         """Return how much a weigher counts: one number, or one for each host."""
+        weigher = self.weighers[number]
         overridden = self._multipliers.get(number)
-        return self.weighers[number].multiplier if overridden is None else overridden
+        if overridden is None:
+            return weigher.sign * weigher.multiplier
+        return weigher.sign * overridden
 
     def _weigh_all(self, hosts: HostRows) -> None:
         self._raw = {number: self._weigh(number, hosts) for number in self._by_host}
@@ -95,10 +98,7 @@ def _find_multipliers(hosts: HostRows, weigher: Weigher) -> FloatArray:
     """
 
     def find(aggregates: AggregateSet) -> float:
-        values = aggregates.list_values(weigher.multiplier_key)
-        try:
-            return min(float(value) for value in values)
-        except ValueError:
-            return weigher.multiplier
+        lowest = aggregates.find_lowest(weigher.multiplier_key, float)
+        return weigher.multiplier if lowest is None else lowest
 
     return hosts.weigh_aggregates(find)

@@ -1,45 +1,25 @@
 """ComputeCapabilitiesFilter: extra specs that ask for qualities of the host."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
-from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU
-from kilonova_operator.domain.scheduling.columns import BoolArray, IntArray
-from kilonova_operator.domain.scheduling.extra_spec_match import satisfies
-from kilonova_operator.domain.scheduling.free import (
-    free_disk_mb,
-    free_ram_mb,
+from kilonova_operator.domain.scheduling.attributes import (
+    ATTRIBUTES,
+    list_attribute,
+    list_stat,
 )
-from kilonova_operator.domain.scheduling.profile import CapabilityProfile
+from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.extra_spec_match import satisfies
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _SCOPE = "capabilities"
-_MB_PER_GB = 1024
-
-_NUMBERS: Mapping[str, Callable[[HostRows], IntArray]] = {
-    "free_ram_mb": free_ram_mb,
-    "total_usable_ram_mb": lambda hosts: hosts.amount("total", MEMORY_MB),
-    "free_disk_mb": free_disk_mb,
-    "total_usable_disk_gb": lambda hosts: hosts.amount("total", DISK_GB),
-    "disk_mb_used": lambda hosts: hosts.taken(DISK_GB) * _MB_PER_GB,
-    "vcpus_total": lambda hosts: hosts.amount("total", VCPU),
-    "vcpus_used": lambda hosts: hosts.taken(VCPU),
-    "num_instances": lambda hosts: hosts.number("claims"),
-    "hypervisor_version": lambda hosts: hosts.number("hypervisor_version"),
-}
-"""Attributes of Nova's HostState that are numbers."""
-
-_QUALITIES: Mapping[str, Callable[[CapabilityProfile], Any]] = {
-    "cpu_info": lambda profile: profile.cpu_info,
-    "hypervisor_type": lambda profile: profile.hypervisor_type,
-    "supported_instances": lambda profile: [
-        list(guest) for guest in profile.supported_instances
-    ],
-}
-"""Attributes that many hosts share."""
+_STATS = "stats"
+_ADDRESS_BITS = "hw:maxphysaddr_bits"
+_ADDRESS_BITS_PATH = "cpu_info:maxphysaddr:bits"
 
 
 class ComputeCapabilitiesFilter:
@@ -54,10 +34,10 @@ class ComputeCapabilitiesFilter:
 
     def understands(self, extra_spec: str) -> bool:
         """Claim scoped keys, and unscoped ones that name an attribute."""
+        if extra_spec == _ADDRESS_BITS:
+            return True
         scope, *path = extra_spec.split(":")
-        if not path:
-            return scope in _NUMBERS or scope in _QUALITIES
-        return scope == _SCOPE
+        return scope == _SCOPE if path else scope in ATTRIBUTES
 
     def applies(self, asked: RequestClass) -> bool:
         """Look only where an extra spec asks for something."""
@@ -66,39 +46,58 @@ class ComputeCapabilitiesFilter:
     def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts that satisfy each requirement."""
         passes = hosts.pass_all()
-        for key, requirement in self._asked(asked).items():
-            passes &= _satisfying(hosts, key.split(":"), requirement)
+        for path, requirement in self._asked(asked):
+            passes &= _satisfying(hosts, path.split(":"), requirement)
         return passes
 
     def explain(self, request: BuildRequest) -> str:
         """List the requirements."""
-        asked = self._asked(request.asked).items()
-        wanted = ", ".join(f"{key} {requirement}" for key, requirement in asked)
+        asked = self._asked(request.asked)
+        wanted = ", ".join(f"{path} {requirement}" for path, requirement in asked)
         return f"The flavor asks for {wanted}."
 
-    def _asked(self, asked: RequestClass) -> dict[str, str]:
-        return {
-            key.removeprefix(f"{_SCOPE}:"): requirement
+    def _asked(self, asked: RequestClass) -> list[tuple[str, str]]:
+        return [
+            (_ADDRESS_BITS_PATH, f">= {requirement}")
+            if key == _ADDRESS_BITS
+            else (key.removeprefix(f"{_SCOPE}:"), requirement)
             for key, requirement in asked.extra_specs
             if self.understands(key)
-        }
+        ]
 
 
 def _satisfying(hosts: HostRows, path: list[str], requirement: str) -> BoolArray:
-    attribute, *rest = path
-    if attribute in _NUMBERS and not rest:
-        values, where = np.unique(_NUMBERS[attribute](hosts), return_inverse=True)
-        judged = [satisfies(str(value), requirement) for value in values.tolist()]
-        return np.array(judged, np.bool_)[where]
-    quality = _QUALITIES.get(attribute)
-    if quality is None:
+    name, *rest = path[1:] if path[0] == _STATS and len(path) > 1 else path
+    values = list_attribute(hosts, name) if name == path[0] else None
+    if values is None:
+        values = list_stat(hosts, name)
+    if values is None:
         return np.zeros(len(hosts), np.bool_)
-    return hosts.by_profile(
-        lambda profile: _satisfied(quality(profile), rest, requirement)
-    )
+    return _judge_once(values, lambda value: _satisfied(value, rest, requirement))
+
+
+def _judge_once(values: Sequence[Any], judge: Callable[[Any], bool]) -> BoolArray:
+    """Judge each value once; hosts share most of them."""
+    judged: dict[Hashable, bool] = {}
+    passes = np.zeros(len(values), np.bool_)
+    for row, value in enumerate(values):
+        key = value if isinstance(value, Hashable) else str(value)
+        if key not in judged:
+            judged[key] = judge(value)
+        passes[row] = judged[key]
+    return passes
 
 
 def _satisfied(value: Any, path: list[str], requirement: str) -> bool:
     for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
+        value = _find_part(value, part)
     return value is not None and satisfies(str(value), requirement)
+
+
+def _find_part(value: Any, part: str) -> Any:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return value.get(part) if isinstance(value, dict) else None

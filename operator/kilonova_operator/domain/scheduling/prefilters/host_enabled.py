@@ -5,10 +5,13 @@ from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
+_DISABLED = "COMPUTE_STATUS_DISABLED"
+
 
 class HostEnabled(Always, NoExtraSpecs):
     """Leave out hosts that are held: disabled, changed in identity, or new.
 
+    An admin may set the trait COMPUTE_STATUS_DISABLED to the same end.
     Source: nova.scheduler.request_filter.compute_status_filter, Nova 34.
     """
 
@@ -17,7 +20,8 @@ class HostEnabled(Always, NoExtraSpecs):
     def mask(self, hosts: HostRows, asked: RequestClass) -> BoolArray:
         """Pass hosts that may get new Servers."""
         del asked
-        return ~hosts.flag("held")
+        enabled = hosts.by_traits(lambda traits: _DISABLED not in traits)
+        return enabled & ~hosts.flag("held")
 
     def explain(self, request: BuildRequest) -> str:
         """Say where the reason stands."""

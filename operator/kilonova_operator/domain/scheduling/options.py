@@ -1,0 +1,88 @@
+"""What a site chooses of the scheduler, by the names of nova.conf.
+
+Sections are left out of names, but for [metrics], whose names say too little alone.
+"""
+
+from dataclasses import dataclass, field
+
+Weights = tuple[tuple[str, float], ...]
+
+DEFAULT_FILTERS = (
+    "ComputeFilter",
+    "ComputeCapabilitiesFilter",
+    "ImagePropertiesFilter",
+    "ServerGroupAntiAffinityFilter",
+    "ServerGroupAffinityFilter",
+)
+"""enabled_filters, Nova 34."""
+
+DEFAULT_WEIGHERS = (
+    "BuildFailureWeigher",
+    "CPUWeigher",
+    "CrossCellWeigher",
+    "DiskWeigher",
+    "HypervisorVersionWeigher",
+    "ImagePropertiesWeigher",
+    "IoOpsWeigher",
+    "MetricsWeigher",
+    "NumInstancesWeigher",
+    "PCIWeigher",
+    "RAMWeigher",
+    "ServerGroupSoftAffinityWeigher",
+    "ServerGroupSoftAntiAffinityWeigher",
+)
+"""weight_classes: all weighers, Nova 34."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefilterOptions:
+    """[scheduler] of nova.conf, as far as pre-filters read it."""
+
+    limit_tenants_to_placement_aggregate: bool = False
+    placement_aggregate_required_for_tenants: bool = False
+    enable_isolated_aggregate_filtering: bool = False
+    image_metadata_prefilter: bool = False
+    query_placement_for_image_type_support: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WeightMultipliers:
+    """How much each weigher counts; negative turns it round."""
+
+    ram_weight_multiplier: float = 1.0
+    cpu_weight_multiplier: float = 1.0
+    disk_weight_multiplier: float = 1.0
+    hypervisor_version_weight_multiplier: float = 1.0
+    num_instances_weight_multiplier: float = 0.0
+    io_ops_weight_multiplier: float = -1.0
+    image_props_weight_multiplier: float = 0.0
+    pci_weight_multiplier: float = 1.0
+    soft_affinity_weight_multiplier: float = 1.0
+    soft_anti_affinity_weight_multiplier: float = 1.0
+    build_failure_weight_multiplier: float = 1_000_000.0
+    cross_cell_move_weight_multiplier: float = 1_000_000.0
+    metrics_weight_multiplier: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulingOptions:
+    """All of it; the defaults are Nova 34's."""
+
+    enabled_filters: tuple[str, ...] = DEFAULT_FILTERS
+    weight_classes: tuple[str, ...] = DEFAULT_WEIGHERS
+    prefilters: PrefilterOptions = field(default_factory=PrefilterOptions)
+    multipliers: WeightMultipliers = field(default_factory=WeightMultipliers)
+    host_subset_size: int = 1
+    shuffle_best_same_weighed_hosts: bool = False
+    max_io_ops_per_host: int = 8
+    max_instances_per_host: int = 50
+    isolated_hosts: frozenset[str] = frozenset()
+    isolated_images: frozenset[str] = frozenset()
+    restrict_isolated_hosts_to_isolated_images: bool = True
+    image_properties_default_architecture: str = ""
+    aggregate_image_properties_isolation_namespace: str = ""
+    aggregate_image_properties_isolation_separator: str = "."
+    image_props_weight_setting: Weights = ()
+    metrics_weight_setting: Weights = ()
+    metrics_required: bool = True
+    metrics_weight_of_unavailable: float = -10000.0
