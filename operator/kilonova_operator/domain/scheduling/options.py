@@ -86,3 +86,21 @@ class SchedulingOptions:
     metrics_weight_setting: Weights = ()
     metrics_required: bool = True
     metrics_weight_of_unavailable: float = -10000.0
+
+    @property
+    def reads_tenant(self) -> bool:
+        """Whether a rule parts requests by their tenant."""
+        return (
+            self.prefilters.limit_tenants_to_placement_aggregate
+            or "AggregateMultiTenancyIsolation" in self.enabled_filters
+        )
+
+    @property
+    def reads_image(self) -> bool:
+        """Whether a rule parts requests by the image itself."""
+        return "IsolatedHostsFilter" in self.enabled_filters
+
+    @property
+    def reads_image_format(self) -> bool:
+        """Whether a rule parts requests by the image's format."""
+        return self.prefilters.query_placement_for_image_type_support

@@ -19,11 +19,15 @@ class CapabilityProfile:
     hypervisor_type: str = ""
     hypervisor_version: int = 0
     virt_type: str = ""
+    maxphysaddr_bits: int = 0
+    """Width of the guest's physical addresses; 0 where the host does not say."""
 
     @property
     def cpu_info(self) -> dict[str, Any]:
         """The processor in the form of Nova's HostState.cpu_info."""
+        bits = self.maxphysaddr_bits
         return {
+            **({"maxphysaddr": {"bits": bits}} if bits else {}),
             "arch": self.arch,
             "model": self.cpu_model,
             "vendor": self.cpu_vendor,
