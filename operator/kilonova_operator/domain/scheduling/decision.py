@@ -25,6 +25,8 @@ class Decision:
     cell: str = ""
     hosts_left: int = 0
     rejections: tuple[Rejected, ...] = ()
+    nearest_miss: str | None = None
+    """Where no host is left: what the one lacks that came nearest."""
 
     @property
     def hosts_considered(self) -> int:
@@ -60,6 +62,7 @@ class Decision:
             hosts_considered=self.hosts_considered,
             hosts_left=self.hosts_left,
             stages=tuple(self._build_stages()),
+            nearest_miss=self.nearest_miss,
             attempts=attempts,
         )
 

@@ -26,6 +26,11 @@ from kilonova_operator.domain.scheduling.interfaces import (
     RequestWeigher,
     Verdict,
 )
+from kilonova_operator.domain.scheduling.nearest_miss import find_nearest_miss
+from kilonova_operator.domain.scheduling.prefilters.capacity import (
+    Capacity,
+    OtherCapacity,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scores import OUT, scale_once, score_once
 from kilonova_operator.domain.scheduling.views import ClassView, ClassViews, Judgements
@@ -101,6 +106,11 @@ class Scheduler:
         judging = [
             (number, rule) for number, rule in numbered if isinstance(rule, ClassRule)
         ]
+        self._capacity_rules = [
+            number
+            for number, rule in numbered
+            if isinstance(rule, Capacity | OtherCapacity)
+        ]
         self._build_views = self._keep(judging)
         self._rebuild_views = self._keep(
             (number, rule) for number, rule in judging if self._judges_rebuilds(number)
@@ -124,6 +134,7 @@ class Scheduler:
             cell="" if host is None else self._columns.cell_of(host),
             hosts_left=left,
             rejections=self._list_rejections(sight, request),
+            nearest_miss=None if host else self._find_nearest_miss(sight, request),
         )
 
     def rank(self, request: BuildRequest) -> list[str]:
@@ -242,6 +253,12 @@ class Scheduler:
             Rejected(rule.name, int(sight.counts[number]), rule.explain(request))
             for number, rule in enumerate(self._all, 1)
             if sight.counts[number]
+        )
+
+    def _find_nearest_miss(self, sight: _Sight, request: BuildRequest) -> str | None:
+        without_room = np.isin(sight.judgements, self._capacity_rules)
+        return find_nearest_miss(
+            self._columns, np.flatnonzero(without_room), request.asked
         )
 
     def _describe(
