@@ -1,5 +1,6 @@
 """Connections lost at every statement: a write is done once or not at all."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from support.databases import SMALL, Databases, made_claim, made_server
 from support.store_contract.claims import ETH0, open_prepared
 from support.store_contract.epoch import dump_tables
 from support.store_contract.invariants import find_violations
+
+CLAIM_STATEMENTS = 15
+"""Of first claims with a NIC in one network, no decision and no group."""
 
 
 def engine_of(store: ApiStore) -> Engine:
@@ -73,14 +77,22 @@ def lose_at(number: int) -> Callable[[int, Connection, str], None]:
     return act
 
 
-async def test_a_claim_is_nine_statements_and_a_commit(databases: Databases) -> None:
+@pytest.mark.parametrize("claims", [1, 10])
+async def test_any_number_of_claims_is_fifteen_statements_and_a_commit(
+    databases: Databases, claims: int
+) -> None:
     store, term = await open_prepared(databases)
     await store.claim(term, made_claim(0, nics=(ETH0,)))  # a connection is there
     seen: list[str] = []
     with before_statement(engine_of(store), lambda n, c, text: seen.append(text)):
-        await store.claim(term, made_claim(1, nics=(ETH0,)))
+        await asyncio.gather(
+            *(
+                store.claim(term, made_claim(n, f"hv{n % 2 + 1}", nics=(ETH0,)))
+                for n in range(1, claims + 1)
+            )
+        )
     statements = [text for text in seen if not text.startswith("BEGIN")]
-    assert len(statements) == 9, "\n".join(statements)
+    assert len(statements) == CLAIM_STATEMENTS, "\n".join(statements)
 
 
 async def test_a_connection_lost_at_any_statement_of_a_claim_doubles_nothing(
@@ -88,13 +100,16 @@ async def test_a_connection_lost_at_any_statement_of_a_claim_doubles_nothing(
 ) -> None:
     url = databases.api_url()
     store, term = await open_prepared(databases, url=url)
-    for number in range(1, 11):
+    for number in range(1, CLAIM_STATEMENTS + 2):
         with before_statement(engine_of(store), lose_at(number)):
-            claim = await store.claim(term, made_claim(number, nics=(ETH0,)))
+            request = made_claim(number, f"hv{number % 2 + 1}", nics=(ETH0,))
+            claim = await store.claim(term, request)
         assert claim.placement_generation == 1
         assert find_violations(url) == {}
-    views = {view.host: view for view in await store.list_provider_views()}
-    assert views["hv1"].used == {name: 10 * amount for name, amount in SMALL.items()}
+    views = await store.list_provider_views()
+    for name, amount in SMALL.items():
+        used = sum(view.used[name] for view in views)
+        assert used == (CLAIM_STATEMENTS + 1) * amount
 
 
 async def test_a_write_that_never_gets_through_leaves_nothing(

@@ -93,17 +93,19 @@ class Database:
         *,
         while_frozen: bool = False,
         alone: bool = False,
+        conflicts: int | None = None,
     ) -> T:
         """Run a function and commit it, if the term is still the newest.
 
         alone: no other write runs meanwhile. Without it the epoch row is
         touched last, so that writes wait for each other only at the commit.
+        conflicts: how many lost races end it (Transactions.write).
 
         Raises:
             DatabaseWentBack: a backup was restored under this term; the
                 database is frozen, and only a newer term may write again.
         """
-        write = _Write(self._epoch, term, self._floor, while_frozen, alone)
+        write = _Write(self._epoch, term, self._floor, while_frozen, alone, conflicts)
         return await self._call(lambda: self._write(write, function))
 
     async def take_term(
@@ -134,7 +136,8 @@ class Database:
         if not self._floor.undercut:
             try:
                 done = self._transactions.write(
-                    lambda session: write.run(session, function)
+                    lambda session: write.run(session, function),
+                    conflicts=write.conflicts,
                 )
             except TickBehind:
                 # Kept in mind first: the freeze may be made and its answer lost.
@@ -180,6 +183,7 @@ class _Write:
     floor: TickFloor
     while_frozen: bool
     alone: bool
+    conflicts: int | None
 
     def run(self, session: Session, function: Callable[[Session], T]) -> T:
         tick = self.floor.value

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from kilonova_operator.domain.epoch import Owner
 from kilonova_operator.services.stores import ApiStore, CellStore
 from kilonova_operator.storage.sql.api.address_search import AddressHints
+from kilonova_operator.storage.sql.api.claiming.addresses import NicAssigner
 from kilonova_operator.storage.sql.api.macs import draw_mac
-from kilonova_operator.storage.sql.api.nics import NicAssigner
 from kilonova_operator.storage.sql.api.schema import ApiEpoch
 from kilonova_operator.storage.sql.api.store import SqlApiStore
 from kilonova_operator.storage.sql.cell.schema import CellEpoch

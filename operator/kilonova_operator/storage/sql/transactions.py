@@ -6,7 +6,7 @@ the same answer then.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from time import monotonic, sleep
 from typing import TypeVar
@@ -33,6 +33,12 @@ class TransactionLost(Exception):
     def __init__(self, final: KilonovaError) -> None:
         self.final = final
         super().__init__(str(final))
+
+
+class ConflictsPersist(DatabaseUnavailable):
+    """Every attempt was lost to others: the database answers, but not to this."""
+
+    reason = DatabaseUnavailable.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +75,30 @@ class Transactions:
 
     def read(self, function: Callable[[Session], T]) -> T:
         """Run a function that only reads."""
-        return self._run(self._reader, function)
+        return self._run(self._reader, function, self._settings)
 
-    def write(self, function: Callable[[Session], T]) -> T:
-        """Run a function and commit what it did, or none of it."""
-        return self._run(self._writer, function)
+    def write(
+        self, function: Callable[[Session], T], *, conflicts: int | None = None
+    ) -> T:
+        """Run a function and commit what it did, or none of it.
 
-    def _run(self, engine: Engine, function: Callable[[Session], T]) -> T:
-        tries = _Tries(self._database, self._settings, began=monotonic())
+        conflicts: how many lost races end it, where that is not the usual number.
+
+        Raises:
+            ConflictsPersist: the last of them, where no error of its own ends it.
+        """
+        settings = self._settings
+        if conflicts is not None:
+            settings = replace(settings, conflicts=conflicts)
+        return self._run(self._writer, function, settings)
+
+    def _run(
+        self,
+        engine: Engine,
+        function: Callable[[Session], T],
+        settings: RetrySettings,
+    ) -> T:
+        tries = _Tries(self._database, settings, began=monotonic())
         while True:
             try:
                 return _run_once(engine, function)
@@ -84,7 +106,7 @@ class Transactions:
                 tries.count(Failure.CONFLICT, lost.final)
             except SQLAlchemyError as error:
                 tries.count(classify(error), error)
-            self._pause(self._settings.backoff.delay(tries.failures, self._random))
+            self._pause(settings.backoff.delay(tries.failures, self._random))
 
 
 def _run_once(engine: Engine, function: Callable[[Session], T]) -> T:
@@ -115,7 +137,9 @@ class _Tries:
             return
         if isinstance(error, KilonovaError):
             raise error
-        raise DatabaseUnavailable(self.database, self._say(kind, error)) from None
+        lost = kind is Failure.CONFLICT
+        refusal = ConflictsPersist if lost else DatabaseUnavailable
+        raise refusal(self.database, self._say(kind, error)) from None
 
     def _say(self, kind: Failure, error: SQLAlchemyError) -> str:
         if kind is Failure.SCHEMA:

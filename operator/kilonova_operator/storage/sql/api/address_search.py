@@ -12,20 +12,15 @@ class AddressHints:
     """The address after the last one given, per network.
 
     A released address is so the last to be given again: neighbours still have
-    its old MAC. And claims made at once begin at different addresses. It is a
-    hint only, lost with the process; the table's key decides.
+    its old MAC. It is a hint only, lost with the process; the table's key decides.
     """
 
     _next: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def next_start(self, network_id: str) -> int:
-        """Return where to begin, and let the next one begin behind it."""
-        with self._lock:
-            start = self._next.get(network_id, 0)
-            if start:
-                self._next[network_id] = start + 1
-            return start
+    def start(self, network_id: str) -> int:
+        """Return where to begin."""
+        return self._next.get(network_id, 0)
 
     def note_given(self, network_id: str, address: int) -> None:
         """Note that an address was chosen."""

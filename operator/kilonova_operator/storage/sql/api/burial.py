@@ -7,10 +7,15 @@ from sqlalchemy.orm import Session
 from kilonova_api.names import CELL0
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.placement import BuryRequest, InstanceMapping
-from kilonova_operator.domain.refusals import MappingNotFound
-from kilonova_operator.storage.sql.api.claims import write_mapping
+from kilonova_operator.storage.sql.api.claiming.standings import read_standing
+from kilonova_operator.storage.sql.api.claiming.usages import (
+    build_change,
+    change_usage,
+    counted_of,
+)
 from kilonova_operator.storage.sql.api.decisions import add_decision
-from kilonova_operator.storage.sql.api.mappings import find_mapping, read_standing
+from kilonova_operator.storage.sql.api.records import mapping_of, server_columns
+from kilonova_operator.storage.sql.api.schema import InstanceMappingRow
 
 
 class StillPlaced(KilonovaError):
@@ -38,26 +43,30 @@ def bury(session: Session, request: BuryRequest, *, now: datetime) -> InstanceMa
     generation = max(
         made.placement_generation if made else 0, request.placement_generation_floor
     )
-    write_mapping(
-        session,
-        made,
-        server=request.server,
-        instance_uuid=request.instance_uuid or request.server.uid,
-        object_generation=request.object_generation,
-        values={
-            "cell": CELL0,
-            "host": None,
-            "placement_generation": generation,
-            "attempt": 0,
-            "tried_hosts": [],
-            "request_id": "",
-        },
-        now=now,
-    )
+    if made is None:
+        made = InstanceMappingRow(
+            **server_columns(request.server),
+            instance_uuid=request.instance_uuid or request.server.uid,
+            object_generation=request.object_generation,
+            queued_for_delete=False,
+            retained=False,
+            group_uid=None,
+            zone="",
+            vcpus=0,
+            ram_mib=0,
+            created_at=now,
+        )
+        session.add(made)
+    else:
+        # Whoever waits for a host counts nothing.
+        counted = counted_of(made)
+        change_usage(session.connection(), build_change(counted, None))
+    made.cell, made.host = CELL0, None
+    made.placement_generation, made.attempt = generation, 0
+    made.tried_hosts, made.request_id = [], ""
+    made.object_generation = max(made.object_generation, request.object_generation)
+    made.updated_at = now
+    session.flush()
     if request.decision is not None:
         add_decision(session, request.server.uid, request.decision, now=now)
-    session.expire_all()  # the row was read before it was written
-    mapping = find_mapping(session, request.server.uid)
-    if mapping is None:
-        raise MappingNotFound(request.server.uid)
-    return mapping
+    return mapping_of(made)

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from kilonova_api.names import CELL0, CELL0_UUID
 from kilonova_operator.domain.placement import CellMapping, HostMapping
 from kilonova_operator.domain.refusals import HostInOtherCell
-from kilonova_operator.storage.sql.api.providers import find_provider_id, has_claims
+from kilonova_operator.storage.sql.api.providers import find_provider, has_claims
 from kilonova_operator.storage.sql.api.schema import CellMappingRow, HostMappingRow
 
 
@@ -54,8 +54,8 @@ def ensure_host(session: Session, host: str, cell: str) -> None:
     if row is None:
         session.add(HostMappingRow(host=host, cell=cell))
     elif row.cell != cell:
-        provider_id = find_provider_id(session, host)
-        if provider_id is not None and has_claims(session, provider_id):
+        provider = find_provider(session, host)
+        if provider is not None and has_claims(session, provider.id):
             raise HostInOtherCell(host, row.cell, cell)
         row.cell = cell
     session.flush()

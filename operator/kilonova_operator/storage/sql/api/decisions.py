@@ -1,8 +1,9 @@
 """The last decisions about each Server. Blocking."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.placement import DecisionRecord
@@ -10,42 +11,65 @@ from kilonova_operator.storage.sql.api.schema import SchedulingDecisionRow
 
 KEPT = 3
 
+Decisions = Mapping[str, DecisionRecord]
+"""By Server uid."""
+
+
+def add_decisions(
+    connection: Connection, decisions: Decisions, *, now: datetime
+) -> None:
+    """Keep decisions; of each Server the ones before the last three go."""
+    if not decisions:
+        return
+    row = SchedulingDecisionRow
+    times: dict[str, list[datetime]] = {}
+    for uid, decided_at in connection.execute(
+        select(row.server_uid, row.decided_at)
+        .where(row.server_uid.in_(bindparam("uids", expanding=True)))
+        .order_by(row.decided_at.desc()),
+        {"uids": sorted(decisions)},
+    ):
+        times.setdefault(uid, []).append(decided_at)
+    # One that is there was kept before: the commit's answer was lost.
+    new = {
+        uid: decision
+        for uid, decision in decisions.items()
+        if (decision.decided_at or now) not in times.get(uid, ())
+    }
+    old = [(uid, at) for uid in new for at in times.get(uid, ())[KEPT - 1 :]]
+    if old:
+        connection.execute(
+            delete(row).where(
+                row.server_uid.in_(sorted({uid for uid, _ in old})),
+                tuple_(row.server_uid, row.decided_at).in_(old),
+            )
+        )
+    insert_decisions(connection, new, now=now)
+
+
+def insert_decisions(
+    connection: Connection, decisions: Decisions, *, now: datetime
+) -> None:
+    """Write decisions of Servers that have no older ones to make room."""
+    rows = [
+        {
+            "server_uid": uid,
+            "decided_at": decision.decided_at or now,
+            "outcome": decision.outcome,
+            "host": decision.host,
+            "record": dict(decision.record),
+        }
+        for uid, decision in decisions.items()
+    ]
+    if rows:
+        connection.execute(insert(SchedulingDecisionRow), rows)
+
 
 def add_decision(
     session: Session, server_uid: str, decision: DecisionRecord, *, now: datetime
 ) -> None:
-    """Keep a decision; the ones before the last three go."""
-    row, decided_at = SchedulingDecisionRow, decision.decided_at or now
-    times = session.scalars(
-        select(row.decided_at)
-        .where(row.server_uid == server_uid)
-        .order_by(row.decided_at.desc())
-    ).all()
-    if decided_at in times:  # kept before: the commit's answer was lost
-        return
-    if len(times) >= KEPT:
-        session.execute(
-            delete(row).where(
-                row.server_uid == server_uid, row.decided_at <= times[KEPT - 1]
-            ),
-            execution_options={"synchronize_session": False},
-        )
-    insert_decision(session, server_uid, decision, now=now)
-
-
-def insert_decision(
-    session: Session, server_uid: str, decision: DecisionRecord, *, now: datetime
-) -> None:
-    """Write the first decision about a Server."""
-    session.execute(
-        insert(SchedulingDecisionRow).values(
-            server_uid=server_uid,
-            decided_at=decision.decided_at or now,
-            outcome=decision.outcome,
-            host=decision.host,
-            record=dict(decision.record),
-        )
-    )
+    """Keep one decision."""
+    add_decisions(session.connection(), {server_uid: decision}, now=now)
 
 
 def list_decisions(session: Session, server_uid: str) -> list[DecisionRecord]:

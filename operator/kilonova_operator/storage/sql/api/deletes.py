@@ -11,24 +11,34 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from kilonova_api.names import CELL0
+from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.placement import (
     HeldClaim,
     InstanceMapping,
     Released,
     ServerRef,
 )
+from kilonova_operator.storage.sql.api.claiming.standings import read_standing
+from kilonova_operator.storage.sql.api.claiming.usages import (
+    build_change,
+    change_usage,
+    counted_of,
+)
 from kilonova_operator.storage.sql.api.decisions import forget_decisions
-from kilonova_operator.storage.sql.api.mappings import list_claims, read_standing
-from kilonova_operator.storage.sql.api.providers import read_views, step_generations
+from kilonova_operator.storage.sql.api.placements import list_claims
+from kilonova_operator.storage.sql.api.providers import (
+    read_host_views,
+    step_generations,
+)
 from kilonova_operator.storage.sql.api.records import mapping_of, server_columns
 from kilonova_operator.storage.sql.api.schema import (
     AllocationRow,
+    GroupMemberRow,
     InstanceMappingRow,
     IpAllocationRow,
     TombstoneRow,
@@ -41,13 +51,16 @@ def record_delete(
 ) -> InstanceMapping | None:
     """Write the tombstone and mark the mapping; what is held stays held."""
     standing = read_standing(session, server)
-    if standing.tombstone is None:
+    if not standing.deleted:
         stone = server_columns(server) | {"deleted_at": now}
         session.execute(insert(TombstoneRow).values(**stone))
     mapping = standing.mapping
     if mapping is None:
         return None
     if not (mapping.queued_for_delete or mapping.retained):
+        # Given back at once, whatever its host still holds: a tenant who
+        # deletes a Server may have another one.
+        change_usage(session.connection(), build_change(counted_of(mapping), None))
         mapping.retained, mapping.queued_for_delete = retain, not retain
         mapping.updated_at = now
         session.flush()
@@ -125,7 +138,7 @@ def _free(
     server_uid: str,
     placement_generation: int,
     given: Sequence[HeldClaim],
-) -> tuple[Any, ...]:
+) -> tuple[ProviderView, ...]:
     if not given:
         return ()
     query = select(AllocationRow.provider_id).where(
@@ -134,14 +147,15 @@ def _free(
     )
     # The lock first: a claim on the same host waits, then reads what is free.
     step_generations(session, session.scalars(query))
-    session.execute(
-        delete(AllocationRow).where(
-            AllocationRow.server_uid == server_uid,
-            AllocationRow.placement_generation == placement_generation,
-        ),
-        execution_options={"synchronize_session": False},
-    )
-    views = read_views(session, hosts=[claim.host for claim in given])
+    for row in (AllocationRow, GroupMemberRow):
+        session.execute(
+            delete(row).where(
+                row.server_uid == server_uid,
+                row.placement_generation == placement_generation,
+            ),
+            execution_options={"synchronize_session": False},
+        )
+    views = read_host_views(session, hosts=[claim.host for claim in given])
     return tuple(views.values())
 
 

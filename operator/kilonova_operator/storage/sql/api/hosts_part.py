@@ -54,15 +54,26 @@ class HostsPart(StorePart):
     ) -> ProviderView:
         """Replace a host's inventories."""
         found = await self._database.read(partial(providers.find_view, host=host))
-        if found is not None and dict(found.inventories) == dict(inventories):
+        if found is not None and _is_so(found, inventories):
             return found
 
         def write(session: Session) -> ProviderView:
-            return providers.set_inventory(session, host, inventories)
+            return providers.set_host_inventory(session, host, inventories)
 
         return await self._database.write(term, write, while_frozen=True)
 
     async def list_provider_views(self) -> Sequence[ProviderView]:
         """List every host with inventories and use."""
-        views = await self._database.read(providers.read_views)
+        views = await self._database.read(providers.read_host_views)
         return tuple(views.values())
+
+
+def _is_so(found: ProviderView, wanted: Mapping[str, Inventory]) -> bool:
+    """Tell whether the inventories are as wanted, but for closed classes in use."""
+    closed = {
+        name
+        for name in found.inventories.keys() - wanted.keys()
+        if found.used.get(name) and found.inventories[name] == Inventory(total=0)
+    }
+    kept = {n: i for n, i in found.inventories.items() if n not in closed}
+    return kept == dict(wanted)

@@ -19,12 +19,12 @@ from kilonova_operator.domain.placement import (
     WitnessedClaim,
 )
 from kilonova_operator.services.stores import PAGE_ROWS
-from kilonova_operator.storage.sql.api import claims, decisions, mappings, repair
+from kilonova_operator.storage.sql.api import decisions, mappings, placements, repair
 from kilonova_operator.storage.sql.api.burial import bury
-from kilonova_operator.storage.sql.api.claims import Claimer
-from kilonova_operator.storage.sql.api.nics import NicAssigner
+from kilonova_operator.storage.sql.api.claim_queue import ClaimQueue
+from kilonova_operator.storage.sql.api.claiming.addresses import NicAssigner
+from kilonova_operator.storage.sql.api.claiming.claimer import Claimer, Outcome
 from kilonova_operator.storage.sql.database import Database
-from kilonova_operator.storage.sql.keyed_locks import KeyedLocks
 from kilonova_operator.storage.sql.parts import StorePart
 
 
@@ -40,16 +40,28 @@ class PlacementPart(StorePart):
     ) -> None:
         super().__init__(database, utcnow)
         self._claimer = Claimer(nics=nics, utcnow=utcnow)
-        # Claims made at once on one host would lose their compare-and-swap to
-        # each other, and hold threads meanwhile: here they queue.
-        self._hosts = KeyedLocks()
+        self._queue = ClaimQueue(database.name, self._make_claims)
 
     async def claim(self, term: Term, request: ClaimRequest) -> Claim:
         """Claim host, addresses and mapping together, or nothing."""
-        async with self._hosts.hold(request.host):
-            return await self._database.write(
-                term, partial(self._claimer.claim, request=request)
-            )
+        return await self._queue.claim(term, request)
+
+    async def claim_all(
+        self, term: Term, requests: Sequence[ClaimRequest]
+    ) -> Sequence[Claim]:
+        """Make all claims in one transaction, or none."""
+        return await self._queue.claim_all(term, requests)
+
+    async def _make_claims(
+        self,
+        term: Term,
+        requests: Sequence[ClaimRequest],
+        *,
+        together: bool,
+        conflicts: int | None,
+    ) -> list[Outcome]:
+        claim = partial(self._claimer.claim, requests=requests, together=together)
+        return await self._database.write(term, claim, conflicts=conflicts)
 
     async def bury_in_cell0(self, term: Term, request: BuryRequest) -> InstanceMapping:
         """Map a Server to cell0."""
@@ -60,13 +72,13 @@ class PlacementPart(StorePart):
     async def find_claim(self, server_uid: str) -> Claim | None:
         """Return the newest placement."""
         return await self._database.read(
-            partial(claims.find_claim, server_uid=server_uid)
+            partial(placements.find_claim, server_uid=server_uid)
         )
 
     async def list_claims(self, server_uid: str) -> Sequence[HeldClaim]:
         """List what a Server holds."""
         return await self._database.read(
-            partial(mappings.list_claims, server_uid=server_uid)
+            partial(placements.list_claims, server_uid=server_uid)
         )
 
     async def find_mapping(self, server_uid: str) -> InstanceMapping | None:

@@ -1,12 +1,15 @@
-"""Providers: what hosts have and what is used of it. Blocking."""
+"""Providers: what hosts and others have and what is used of it. Blocking."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
     BindParameter,
+    Connection,
     Select,
     bindparam,
     delete,
@@ -18,7 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.inventory import Inventory, ProviderView
-from kilonova_operator.domain.refusals import HostUnmapped
+from kilonova_operator.domain.providers import check_inventories
+from kilonova_operator.domain.refusals import HostUnmapped, ProviderConflict
 from kilonova_operator.storage.sql.api.schema import (
     AllocationRow,
     HostMappingRow,
@@ -35,29 +39,61 @@ _FIGURES = (
     "step_size",
     "unmanaged",
 )
+_FIGURES_AT = 6
+"""Where the figures begin in the rows of ``_select_inventories``."""
 
 
-def read_views(
-    session: Session, *, hosts: Iterable[str] | None = None
-) -> dict[int, ProviderView]:
-    """Read views by provider id, in one statement; of all hosts if none is named.
+@dataclass(frozen=True, slots=True)
+class ProviderRead:
+    """A provider as it was read. ``used`` is the view's own, and may be changed.
 
-    What is used comes with the generation it belongs to: both are of one
-    statement's snapshot.
+    ``cell`` is empty for what is no mapped host.
     """
-    if hosts is None:
-        found = session.execute(_select_views())
+
+    id: int
+    cell: str
+    is_host: bool
+    view: ProviderView
+    used: dict[str, int]
+
+
+def read_providers(
+    connection: Connection, *, names: Iterable[str] | None = None
+) -> dict[str, ProviderRead]:
+    """Read providers that have an inventory by name, in two statements.
+
+    All of them if none is named. Generations come first: what is used is then
+    never older than the generation it is shown with, and whoever swaps the
+    generation afterwards proves that it was not newer either.
+    """
+    if names is None:
+        rows = connection.execute(_select_inventories()).all()
+        sums = connection.execute(_select_used()).all()
     else:
-        found = session.execute(_select_views_of_hosts(), {"hosts": sorted(hosts)})
-    rows: dict[int, list[Any]] = {}
-    for row in found:
-        rows.setdefault(row.id, []).append(row)
-    return {provider_id: _build_view(group) for provider_id, group in rows.items()}
+        asked = {"names": sorted(names)}
+        rows = connection.execute(_select_inventories_of(), asked).all()
+        ids = {"ids": sorted({row[0] for row in rows})}
+        sums = connection.execute(_select_used_of(), ids).all()
+    used: dict[int, list[Any]] = {}
+    for row in sums:
+        used.setdefault(row[0], []).append(row)
+    return {
+        name: _build_provider(list(group), used)
+        for name, group in groupby(rows, key=lambda row: row[1])
+    }
+
+
+def read_host_views(
+    session: Session, *, hosts: Iterable[str] | None = None
+) -> dict[str, ProviderView]:
+    """Read the views of mapped hosts by name; of all if none is named."""
+    found = read_providers(session.connection(), names=hosts)
+    return {name: read.view for name, read in found.items() if read.cell}
 
 
 def find_view(session: Session, host: str) -> ProviderView | None:
     """Return a host's view; None while it has no inventory."""
-    return next(iter(read_views(session, hosts=[host]).values()), None)
+    return read_host_views(session, hosts=[host]).get(host)
 
 
 def step_generations(session: Session, provider_ids: Iterable[int]) -> None:
@@ -72,44 +108,69 @@ def step_generations(session: Session, provider_ids: Iterable[int]) -> None:
         )
 
 
-def find_provider_id(session: Session, host: str) -> int | None:
-    """Return a host's provider."""
-    query = select(ResourceProviderRow.id).where(ResourceProviderRow.name == host)
+def find_provider(session: Session, name: str) -> ResourceProviderRow | None:
+    """Return a provider's row."""
+    query = select(ResourceProviderRow).where(ResourceProviderRow.name == name)
     return session.scalars(query).first()
 
 
-def set_inventory(
+def set_host_inventory(
     session: Session, host: str, inventories: Mapping[str, Inventory]
 ) -> ProviderView:
     """Replace the inventories of a mapped host by at least one.
 
+    A class that is left out while guests hold some of it stays with nothing in
+    it: it takes nobody new, and what is held stays in sight.
+
     Raises:
         HostUnmapped: the host has no cell.
+        ProviderConflict: another provider has its name.
+        InventoryInvalid
     """
     if session.get(HostMappingRow, host) is None:
         raise HostUnmapped(host)
-    provider_id = find_provider_id(session, host)
-    if provider_id is None:
+    check_inventories(host, inventories)
+    row = find_provider(session, host)
+    if row is None:
         row = ResourceProviderRow(
             name=host, uuid=str(uuid4()), is_host=True, generation=0
         )
         session.add(row)
         session.flush()
-        provider_id = row.id
-    step_generations(session, [provider_id])
+    elif not row.is_host:
+        raise ProviderConflict(host, "is no host's, and a host of that name came")
+    step_generations(session, [row.id])
+    closed = dict.fromkeys(list_claimed_classes(session, row.id), Inventory(total=0))
+    write_inventories(session, row.id, closed | dict(inventories))
+    view = find_view(session, host)
+    if view is None:
+        raise HostUnmapped(host)
+    return view
+
+
+def write_inventories(
+    session: Session, provider_id: int, inventories: Mapping[str, Inventory]
+) -> None:
+    """Replace a provider's inventories; its generation was stepped."""
     session.execute(
         delete(InventoryRow).where(InventoryRow.provider_id == provider_id),
         execution_options={"synchronize_session": False},
     )
-    session.execute(
-        insert(InventoryRow),
-        [
-            {"provider_id": provider_id, "resource_class": name}
-            | {figure: getattr(inventory, figure) for figure in _FIGURES}
-            for name, inventory in sorted(inventories.items())
-        ],
+    rows = [
+        {"provider_id": provider_id, "resource_class": name}
+        | {figure: getattr(inventory, figure) for figure in _FIGURES}
+        for name, inventory in sorted(inventories.items())
+    ]
+    if rows:
+        session.connection().execute(insert(InventoryRow), rows)
+
+
+def list_claimed_classes(session: Session, provider_id: int) -> list[str]:
+    """List the classes of which something is claimed."""
+    found = select(AllocationRow.resource_class).where(
+        AllocationRow.provider_id == provider_id
     )
-    return read_views(session, hosts=[host])[provider_id]
+    return sorted(session.scalars(found.distinct()))
 
 
 def has_claims(session: Session, provider_id: int) -> bool:
@@ -121,54 +182,59 @@ def has_claims(session: Session, provider_id: int) -> bool:
 
 
 @cache
-def _select_views_of_hosts() -> Select[Any]:
-    asked: BindParameter[Any] = bindparam("hosts", expanding=True)
-    return _select_views().where(ResourceProviderRow.name.in_(asked))
-
-
-@cache
-def _select_views() -> Select[Any]:
-    held = (
-        AllocationRow.provider_id == InventoryRow.provider_id,
-        AllocationRow.resource_class == InventoryRow.resource_class,
-    )
-    used = (
-        select(func.coalesce(func.sum(AllocationRow.used), 0))
-        .where(*held)
-        .scalar_subquery()
-    )
-    claims = select(func.count()).where(*held).scalar_subquery()
+def _select_inventories() -> Select[Any]:
+    provider = ResourceProviderRow
     return (
         select(
-            ResourceProviderRow.id,
-            ResourceProviderRow.name.label("host"),
-            ResourceProviderRow.generation,
+            provider.id,
+            provider.name,
+            provider.generation,
+            provider.is_host,
             HostMappingRow.cell,
             InventoryRow.resource_class,
             *(getattr(InventoryRow, figure) for figure in _FIGURES),
-            used.label("used"),
-            claims.label("claims"),
         )
-        .join(HostMappingRow, HostMappingRow.host == ResourceProviderRow.name)
-        .join(InventoryRow, InventoryRow.provider_id == ResourceProviderRow.id)
-        .order_by(ResourceProviderRow.id)
+        .join(InventoryRow, InventoryRow.provider_id == provider.id)
+        .outerjoin(HostMappingRow, HostMappingRow.host == provider.name)
+        .order_by(provider.id)
     )
 
 
-def _build_view(rows: Sequence[Any]) -> ProviderView:
-    first = rows[0]
-    return ProviderView(
-        host=first.host,
-        cell=first.cell,
-        generation=first.generation,
-        inventories={
-            row.resource_class: Inventory(
-                **{figure: getattr(row, figure) for figure in _FIGURES}
-            )
-            for row in rows
-        },
-        # MariaDB's SUM of integers is a Decimal.
-        used={row.resource_class: int(row.used) for row in rows},
+@cache
+def _select_inventories_of() -> Select[Any]:
+    asked: BindParameter[Any] = bindparam("names", expanding=True)
+    return _select_inventories().where(ResourceProviderRow.name.in_(asked))
+
+
+@cache
+def _select_used() -> Select[int, str, int, int]:
+    row = AllocationRow
+    return select(
+        row.provider_id, row.resource_class, func.sum(row.used), func.count()
+    ).group_by(row.provider_id, row.resource_class)
+
+
+@cache
+def _select_used_of() -> Select[int, str, int, int]:
+    asked: BindParameter[Any] = bindparam("ids", expanding=True)
+    return _select_used().where(AllocationRow.provider_id.in_(asked))
+
+
+def _build_provider(
+    rows: Sequence[Any], sums: Mapping[int, Sequence[Any]]
+) -> ProviderRead:
+    provider_id, name, generation, is_host, cell = rows[0][:5]
+    held = sums.get(provider_id, ())
+    used = {row[5]: 0 for row in rows}
+    # MariaDB's SUM of integers is a Decimal.
+    used.update((row[1], int(row[2])) for row in held)
+    view = ProviderView(
+        host=name,
+        cell=cell if is_host and cell else "",
+        generation=generation,
+        inventories={row[5]: Inventory(*row[_FIGURES_AT:]) for row in rows},
+        used=used,
         # Every placement holds virtual CPUs: the class held most often counts them.
-        claims=max(row.claims for row in rows),
+        claims=max((row[3] for row in held), default=0),
     )
+    return ProviderRead(provider_id, view.cell, is_host, view, used)

@@ -5,6 +5,8 @@ from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from itertools import groupby
 from typing import Any
 
+from sqlalchemy import Row
+
 from kilonova_operator.domain.addressing import AddressPool, NetworkRange
 from kilonova_operator.domain.placement import (
     HeldClaim,
@@ -68,7 +70,7 @@ def tombstone_of(row: TombstoneRow) -> Tombstone:
     return Tombstone(server=server_of(row), deleted_at=row.deleted_at)
 
 
-def nic_of(row: IpAllocationRow) -> NicClaim:
+def nic_of(row: IpAllocationRow | Row[*tuple[Any, ...]]) -> NicClaim:
     """Return what a NIC was given."""
     return NicClaim(
         name=row.nic,
@@ -78,13 +80,13 @@ def nic_of(row: IpAllocationRow) -> NicClaim:
     )
 
 
-def network_cidr(row: NetworkRow) -> IPv4Network:
+def network_cidr(row: NetworkRow | Row[*tuple[Any, ...]]) -> IPv4Network:
     """Return a network's range; rows only hold whole ones."""
     first, last = IPv4Address(row.first), IPv4Address(row.last)
     return next(iter(summarize_address_range(first, last)))
 
 
-def range_of(row: NetworkRow) -> NetworkRange:
+def range_of(row: NetworkRow | Row[*tuple[Any, ...]]) -> NetworkRange:
     """Return a network's range with its layout."""
     return NetworkRange(
         network_id=row.network_id,
@@ -98,15 +100,26 @@ def range_of(row: NetworkRow) -> NetworkRange:
 
 
 def held_claims_of(rows: Iterable[Sequence[Any]]) -> tuple[HeldClaim, ...]:
-    """Gather rows of (uid, generation, host, class, used), sorted, into claims."""
+    """Gather rows into claims, a placement a claim.
+
+    They are (uid, generation, provider, whether it is a host, class, used), in
+    the order of ``placements.select_claims``.
+    """
     return tuple(
-        HeldClaim(
-            server_uid=uid,
-            placement_generation=generation,
-            host=host,
-            amounts={row[3]: row[4] for row in group},
-        )
-        for (uid, generation, host), group in groupby(
-            rows, key=lambda row: (row[0], row[1], row[2])
-        )
+        _build_held(uid, generation, list(group))
+        for (uid, generation), group in groupby(rows, key=lambda row: (row[0], row[1]))
+    )
+
+
+def _build_held(uid: str, generation: int, rows: list[Sequence[Any]]) -> HeldClaim:
+    by_provider: dict[str, dict[str, int]] = {}
+    for row in rows:
+        by_provider.setdefault(row[2], {})[row[4]] = row[5]
+    host = next((row[2] for row in rows if row[3]), "")
+    return HeldClaim(
+        server_uid=uid,
+        placement_generation=generation,
+        host=host,
+        amounts=by_provider.pop(host, {}),
+        shared=by_provider,
     )

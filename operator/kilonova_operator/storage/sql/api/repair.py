@@ -14,25 +14,32 @@ from kilonova_operator.domain.placement import (
     WitnessedClaim,
     build_quota_amounts,
 )
+from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import (
     HostUnmapped,
     MappingNotFound,
     ServerIsDeleted,
 )
 from kilonova_operator.storage.sql.api.cells import find_host_cell
-from kilonova_operator.storage.sql.api.claims import write_allocations
-from kilonova_operator.storage.sql.api.mappings import (
+from kilonova_operator.storage.sql.api.claiming.claim_rows import build_allocations
+from kilonova_operator.storage.sql.api.claiming.standings import (
     Standing,
-    list_claims,
     read_standing,
 )
+from kilonova_operator.storage.sql.api.claiming.usages import (
+    build_change,
+    change_usage,
+    counted_of,
+)
+from kilonova_operator.storage.sql.api.placements import list_claims
 from kilonova_operator.storage.sql.api.providers import (
-    find_provider_id,
+    find_provider,
     step_generations,
 )
 from kilonova_operator.storage.sql.api.records import mapping_of, server_columns
 from kilonova_operator.storage.sql.api.schema import (
     AllocationRow,
+    GroupMemberRow,
     InstanceMappingRow,
     IpAllocationRow,
     TombstoneRow,
@@ -47,13 +54,13 @@ def restore_claim(
     Raises:
         HostUnmapped: the host's mapping and inventory come first.
     """
-    provider_id = find_provider_id(session, witness.host)
+    provider = find_provider(session, witness.host)
     cell = find_host_cell(session, witness.host)
-    if provider_id is None or cell is None:
+    if provider is None or cell is None:
         raise HostUnmapped(witness.host)
     standing = read_standing(session, witness.server)
     mapped = _restore_mapping(session, standing, witness, cell=cell, now=now)
-    allocated = _restore_allocations(session, witness, provider_id)
+    allocated = _restore_allocations(session, witness, provider.id)
     given, lost = _restore_nics(session, witness)
     return RestoredClaim(changed=mapped or allocated or given, lost_nics=lost)
 
@@ -80,19 +87,28 @@ def adopt(
     _rekey(session, row, server)
     row.retained, row.object_generation, row.updated_at = False, 0, now
     session.flush()
+    _count_again(session, None, row)
     return mapping_of(row)
 
 
 def _rekey(session: Session, row: InstanceMappingRow, server: ServerRef) -> None:
     """Give a mapping, its claims and its addresses to another Server."""
-    for key in (AllocationRow.server_uid, IpAllocationRow.server_uid):
+    keys = (
+        AllocationRow.server_uid,
+        GroupMemberRow.server_uid,
+        IpAllocationRow.server_uid,
+    )
+    for key in keys:
         session.execute(
             update(key.class_)
             .where(key == row.server_uid)
             .values(server_uid=server.uid),
             execution_options={"synchronize_session": False},
         )
-    for column, value in server_columns(server).items():
+    # Who rekeys may know the namespace by name only.
+    namespace_uid = server.namespace_uid or row.namespace_uid
+    columns = server_columns(server) | {"namespace_uid": namespace_uid}
+    for column, value in columns.items():
         setattr(row, column, value)
     session.flush()
 
@@ -106,17 +122,17 @@ def _restore_mapping(
     now: datetime,
 ) -> bool:
     mapping = standing.mapping or _find_of_guest(session, witness)
-    deleted = witness.deleted or standing.tombstone is not None
+    deleted = witness.deleted or standing.deleted
+    before = None if mapping is None else counted_of(mapping)
     known = -1 if mapping is None else mapping.placement_generation
     if known > witness.placement_generation:
         return False
-    if witness.deleted and standing.tombstone is None:
+    if witness.deleted and not standing.deleted:
         stone = server_columns(witness.server) | {"deleted_at": now}
         session.execute(insert(TombstoneRow).values(**stone))
     if mapping is not None and known == witness.placement_generation:
         return _restore_delete(session, mapping, deleted=deleted, now=now)
     if mapping is None:
-        vcpus, ram_mib = build_quota_amounts(witness.amounts)
         mapping = InstanceMappingRow(
             **server_columns(witness.server),
             instance_uuid=witness.instance_uuid,
@@ -125,10 +141,6 @@ def _restore_mapping(
             tried_hosts=[],
             request_id="",
             retained=False,
-            group_uid=witness.group_uid,
-            zone=witness.zone,
-            vcpus=vcpus,
-            ram_mib=ram_mib,
             created_at=now,
         )
         session.add(mapping)
@@ -138,12 +150,22 @@ def _restore_mapping(
     mapping.queued_for_delete = deleted
     mapping.cell, mapping.host = cell, witness.host
     mapping.placement_generation = witness.placement_generation
+    mapping.vcpus, mapping.ram_mib = build_quota_amounts(witness.amounts)
+    mapping.group_uid, mapping.zone = witness.group_uid, witness.zone
     mapping.object_generation = max(
         mapping.object_generation, witness.object_generation
     )
     mapping.updated_at = now
     session.flush()
+    _count_again(session, before, mapping)
     return True
+
+
+def _count_again(
+    session: Session, before: tuple[str, Usage] | None, mapping: InstanceMappingRow
+) -> None:
+    """Keep the namespaces' usage equal to the sum of their Servers."""
+    change_usage(session.connection(), build_change(before, counted_of(mapping)))
 
 
 def _restore_delete(
@@ -152,8 +174,10 @@ def _restore_delete(
     """Queue a mapping again whose delete was recorded after the backup."""
     if not deleted or mapping.queued_for_delete or mapping.retained:
         return False
+    before = counted_of(mapping)
     mapping.queued_for_delete, mapping.updated_at = True, now
     session.flush()
+    _count_again(session, before, mapping)
     return True
 
 
@@ -173,13 +197,25 @@ def _restore_allocations(
     if any(h.placement_generation == witness.placement_generation for h in held):
         return False
     step_generations(session, [provider_id])
-    write_allocations(
-        session,
+    rows = build_allocations(
         provider_id,
         server_uid=witness.server.uid,
         placement_generation=witness.placement_generation,
         amounts=witness.amounts,
     )
+    if rows:
+        session.connection().execute(insert(AllocationRow), rows)
+    if witness.group_uid is not None:
+        session.add(
+            GroupMemberRow(
+                server_uid=witness.server.uid,
+                placement_generation=witness.placement_generation,
+                group_uid=witness.group_uid,
+                host=witness.host,
+                zone=witness.zone,
+            )
+        )
+        session.flush()
     return True
 
 

@@ -39,12 +39,13 @@ def test_every_address_is_searched_once_from_the_start_on(
     assert later == sorted(later, reverse=True)
 
 
-def test_searches_made_at_once_begin_at_different_addresses() -> None:
+def test_a_search_begins_behind_the_highest_address_that_was_given() -> None:
     hints = AddressHints()
-    assert hints.next_start("net") == 0
+    assert hints.start("net") == 0
     hints.note_given("net", 10)
-    assert [hints.next_start("net") for _ in range(3)] == [11, 12, 13]
-    assert hints.next_start("other") == 0
+    hints.note_given("net", 4)
+    assert hints.start("net") == 11
+    assert hints.start("other") == 0
 
 
 def test_macs_have_openstacks_prefix_and_24_random_bits() -> None:

@@ -9,7 +9,11 @@ from sqlalchemy import Connection
 
 from support.databases import Databases, made_claim, sqlite_urls
 from support.store_contract.claims import ETH0, open_prepared
-from support.store_contract.crashes import before_statement, engine_of
+from support.store_contract.crashes import (
+    CLAIM_STATEMENTS,
+    before_statement,
+    engine_of,
+)
 from support.store_contract.epoch import dump_tables
 
 
@@ -28,6 +32,7 @@ async def test_a_crash_between_any_two_statements_leaves_all_or_nothing(
     url = SecretStr(next(sqlite_urls(sqlite_template, tmp_path))[0])
     databases = Databases(iter(()))
     store, term = await open_prepared(databases, url=url)
+    await store.claim(term, made_claim(0, nics=(ETH0,)))
     before = dump_tables(url)
     copies: list[SecretStr] = []
     path = Path(url.get_secret_value().removeprefix("sqlite:///"))
@@ -42,7 +47,7 @@ async def test_a_crash_between_any_two_statements_leaves_all_or_nothing(
     finished = copy_files(path, tmp_path / "finished.sqlite")
     await databases.close()
 
-    assert len(copies) == 10, "BEGIN and nine statements"
+    assert len(copies) == 1 + CLAIM_STATEMENTS, "BEGIN and each statement"
     assert all(dump_tables(copied) == before for copied in copies)
     assert dump_tables(finished) == after != before
 

@@ -1,0 +1,103 @@
+"""Reading who the Servers are: their mappings, tombstones and names. Blocking."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy.orm import Session
+
+from kilonova_operator.domain.placement import ServerRef
+from kilonova_operator.domain.refusals import DomainExists, ServerIsDeleted
+from kilonova_operator.storage.sql.api.schema import InstanceMappingRow, TombstoneRow
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the rows say of a Server: its own, its tombstone, its name's holder."""
+
+    mapping: InstanceMappingRow | None
+    deleted: bool
+    holder: InstanceMappingRow | None
+
+    def check_buildable(self, server: ServerRef) -> None:
+        """Refuse what must not be built.
+
+        Raises:
+            ServerIsDeleted, DomainExists
+        """
+        queued = self.mapping is not None and (
+            self.mapping.queued_for_delete or self.mapping.retained
+        )
+        if self.deleted or queued:
+            raise ServerIsDeleted(server)
+        if self.holder is not None and self.holder.host is not None:
+            raise DomainExists(server, self.holder.instance_uuid, self.holder.host)
+
+
+def read_standing(session: Session, server: ServerRef) -> Standing:
+    """Read what the rows say of one Server."""
+    return read_standings(session, [server])[server.uid]
+
+
+def read_standings(
+    session: Session, servers: Sequence[ServerRef]
+) -> dict[str, Standing]:
+    """Read what the rows say of Servers, by uid, in two statements."""
+    uids = [server.uid for server in servers]
+    found = session.scalars(
+        _select_mappings(),
+        {
+            "uids": uids,
+            "namespaces": sorted({server.namespace for server in servers}),
+            "names": sorted({server.name for server in servers}),
+        },
+    ).all()
+    stones = frozenset(session.scalars(_select_tombstones(), {"uids": uids}))
+    by_uid = {row.server_uid: row for row in found}
+    named = _by_name(found)
+    return {
+        server.uid: Standing(
+            mapping=by_uid.get(server.uid),
+            deleted=server.uid in stones,
+            holder=_find_other(named.get((server.namespace, server.name), ()), server),
+        )
+        for server in servers
+    }
+
+
+def _by_name(
+    rows: Iterable[InstanceMappingRow],
+) -> dict[tuple[str, str], list[InstanceMappingRow]]:
+    named: dict[tuple[str, str], list[InstanceMappingRow]] = {}
+    for row in rows:
+        if row.host is not None:
+            named.setdefault((row.namespace, row.name), []).append(row)
+    return named
+
+
+def _find_other(
+    holders: Iterable[InstanceMappingRow], server: ServerRef
+) -> InstanceMappingRow | None:
+    others = (holder for holder in holders if holder.server_uid != server.uid)
+    return next(others, None)
+
+
+@cache
+def _select_mappings() -> Select[InstanceMappingRow]:
+    row = InstanceMappingRow
+    # More than was asked for where namespaces are several: each list has its
+    # own index range, pairs of both have none on MariaDB.
+    named = and_(
+        row.namespace.in_(bindparam("namespaces", expanding=True)),
+        row.name.in_(bindparam("names", expanding=True)),
+        row.host.is_not(None),
+    )
+    mine = row.server_uid.in_(bindparam("uids", expanding=True))
+    return select(row).where(or_(mine, named))
+
+
+@cache
+def _select_tombstones() -> Select[str]:
+    uid = TombstoneRow.server_uid
+    return select(uid).where(uid.in_(bindparam("uids", expanding=True)))
