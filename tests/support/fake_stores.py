@@ -4,7 +4,7 @@ Only what the process shell and its services call; the same tests run against
 SQL in integration.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -182,11 +182,14 @@ class FakeApiStore(FakeEpochStore):
             self.inventories[host] = inventories
         return ProviderView(host, self._hosts[host], self.database.tick, inventories)
 
-    async def list_provider_views(self) -> Sequence[ProviderView]:
+    async def list_provider_views(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[ProviderView]:
         self._reach()
         return [
             ProviderView(host, self._hosts[host], self.database.tick, inventories)
             for host, inventories in self.inventories.items()
+            if hosts is None or host in hosts
         ]
 
     async def ensure_network(self, term: Term, request: NetworkRequest) -> NetworkRange:

@@ -5,7 +5,7 @@ MariaDB and SQLite in tests/integration/storage.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Network
@@ -59,8 +59,12 @@ class MemoryApiStore:
     async def list_cell_mappings(self) -> Sequence[CellMapping]:
         return [CellMapping("cell1", "u", enabled=True, database_id="d")]
 
-    async def list_provider_views(self) -> Sequence[ProviderView]:
-        return [self._view(host) for host in self.views]
+    async def list_provider_views(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[ProviderView]:
+        return [
+            self._view(host) for host in self.views if hosts is None or host in hosts
+        ]
 
     # Placement.
 

@@ -80,7 +80,7 @@ class HostClaimer:
             request = self._build_claim(server, found, decision, attempt)
             self.duty.check()
             try:
-                with self.ranking.assumed(request.host, request.amounts):
+                with self.ranking.assumed(request):
                     claim = await self.api.claim(self.duty.term(), request)
             except ClaimRefused as refused:
                 if not refused.another_host_may_do:

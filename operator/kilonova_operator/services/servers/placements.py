@@ -10,7 +10,7 @@ from uuid import UUID
 
 from kilonova_operator.domain.placement import Placement
 
-_Place = tuple[str, str | None]
+Place = tuple[str, str | None]
 """Host, and uid of the group."""
 
 
@@ -19,8 +19,8 @@ class PlacementIndex:
 
     def __init__(self) -> None:
         # Binary, because there may be a million of them.
-        self._places: dict[bytes, _Place] = {}
-        self._shared: dict[_Place, _Place] = {}
+        self._places: dict[bytes, Place] = {}
+        self._shared: dict[Place, Place] = {}
         self._members: dict[str, dict[str, int]] = {}
 
     def __len__(self) -> int:
@@ -53,6 +53,17 @@ class PlacementIndex:
             del members[host]
         if not members:
             del self._members[group_uid or ""]
+
+    def find_place(self, server_uid: str) -> Place | None:
+        """Return the host and the group of a Server that has a host."""
+        return self._places.get(_key(server_uid))
+
+    def put_back(self, server_uid: str, place: Place | None) -> None:
+        """Put a Server where it was before; None: nowhere."""
+        if place is None:
+            self.remove(server_uid)
+        else:
+            self.add(server_uid, *place)
 
     def find_host(self, server_uid: str) -> str | None:
         """Return the host of a Server that has one."""

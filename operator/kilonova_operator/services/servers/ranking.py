@@ -1,5 +1,9 @@
 """The scheduler over columns that follow the informer and the database.
 
+Amounts are read once, at the start; then what this process claims and releases
+is counted at once, and a host whose ComputeHost changed, or whose claim was lost,
+is read again. Nothing is read for a request.
+
 Two Servers that are placed at the same moment must not both take the host that
 only one of them would take. So a claim counts from its choice on, before the
 database has answered (kube-scheduler's assumed pods)::
@@ -9,7 +13,7 @@ database has answered (kube-scheduler's assumed pods)::
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -18,17 +22,20 @@ from kilonova_api.compute_host import ComputeHost
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.inventory import ProviderView
-from kilonova_operator.domain.placement import Claim, Released
+from kilonova_operator.domain.placement import Claim, ClaimRequest, Released
 from kilonova_operator.domain.scheduling.columns import HostColumns
-from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.facts import build_host_facts
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scheduler import Scheduler, SchedulingRules
 from kilonova_operator.services.servers.hosts import HostIndex
+from kilonova_operator.services.servers.placements import PlacementIndex
 from kilonova_operator.services.stores import ApiStore
 
-_FRESH_SECONDS = 30.0
+_FRESH_SECONDS = 300.0
+"""Everything is read again this often, though nobody else should write."""
 _REST_SECONDS = 1.0
+"""Hosts that changed are read together, at most this often."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,12 +47,7 @@ class _Assumed:
 
 
 class HostRanking:
-    """Ranks hosts for guests.
-
-    Columns only advise: the claim is judged by the database. Amounts are
-    read again when a host changed or they are old; what this process claims
-    and releases is counted at once.
-    """
+    """Chooses hosts for guests. It only advises: the database judges the claim."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class HostRanking:
         clock: Clock,
         random: Random,
     ) -> None:
+        self.placements = PlacementIndex()
         self._hosts = hosts
         self._api = api
         self._clock = clock
@@ -65,18 +68,19 @@ class HostRanking:
         self._assumed: set[_Assumed] = set()
         self._reading = asyncio.Lock()
         self._read_at: float | None = None
-        self._reads = 0
-        self._stale = True
+        self._all_read_at: float | None = None
+        self._stale: set[str] = set()
 
     def host_changed(
         self, key: Key, old: ComputeHost | None, new: ComputeHost | None
     ) -> None:
         """Follow a change of a ComputeHost."""
-        self._stale = True
         if new is None:
             self._columns.remove(key.name)
+            self._stale.discard(key.name)
         else:
             self._columns.set_facts(build_host_facts(new))
+            self._stale.add(key.name)
 
     def load_hosts(self) -> None:
         """Take in every host that is known already."""
@@ -93,48 +97,64 @@ class HostRanking:
 
     async def select(self, request: BuildRequest) -> Decision:
         """Choose a host for one guest; nothing is awaited after the choice."""
-        reads = self._reads
-        if self._is_old():
-            await self._read(reads)
+        await self._refresh(rest_seconds=_REST_SECONDS)
         decision = self._scheduler.select(request)
         if decision.host is not None:
             return decision
-        # Nobody is turned away on what may be old ...
-        await self._read(reads)
-        decision = self._scheduler.select(request)
+        if self._stale:
+            # Nobody is turned away on what may be old ...
+            await self._refresh(rest_seconds=0.0)
+            decision = self._scheduler.select(request)
         if decision.host is not None or not self._assumed:
             return decision
         # ... or by a claim that may yet be refused, or was counted already.
         with self._nothing_assumed():
             return self._scheduler.select(request)
 
+    def explain(self, request: BuildRequest) -> list[HostVerdict]:
+        """Say of every host what it failed, or how it was weighed."""
+        return self._scheduler.explain(request)
+
+    def zone_of(self, host: str) -> str:
+        """Return a host's availability zone; empty if it has none."""
+        return self._columns.zone_of(host)
+
     @contextmanager
-    def assumed(self, host: str, amounts: Mapping[str, int]) -> Iterator[None]:
+    def assumed(self, request: ClaimRequest) -> Iterator[None]:
         """Count a claim while it is under way, for those who choose meanwhile."""
-        claim = _Assumed(host, amounts)
+        host, uid = request.host, request.server.uid
+        claim = _Assumed(host, request.amounts)
+        before = self.placements.find_place(uid)
         self._assumed.add(claim)
-        self._columns.consume(host, amounts)
+        self._columns.consume(host, claim.amounts)
+        group = request.group.group_uid if request.group else None
+        self.placements.add(uid, host, group)
         try:
             yield
         except BaseException:
-            self._stale = True  # a faster claim won, or the outcome is unknown
+            # A faster claim won, or the outcome is unknown.
+            self._stale.add(host)
+            self.placements.put_back(uid, before)
             raise
         finally:
             self._assumed.discard(claim)
-            self._columns.give_back(host, amounts)
+            self._columns.give_back(host, claim.amounts)
 
     def claimed(self, claim: Claim) -> None:
         """Count a claim that was just made."""
         if claim.provider is not None:
             self._see(claim.provider)
-            return
-        self._columns.consume(claim.host, claim.amounts)
-        self._stale = True
+        else:
+            self._columns.consume(claim.host, claim.amounts)
+            self._stale.add(claim.host)
 
     def given_back(self, released: Released) -> None:
         """Count what was just released."""
         for view in released.providers:
             self._see(view)
+        if not released.claims_left:
+            for held in released.given_back:
+                self.placements.remove(held.server_uid)
 
     @contextmanager
     def _nothing_assumed(self) -> Iterator[None]:
@@ -147,29 +167,44 @@ class HostRanking:
             for claim in under_way:
                 self._columns.consume(claim.host, claim.amounts)
 
-    def _is_old(self) -> bool:
-        if self._read_at is None:
-            return True
-        patience = _REST_SECONDS if self._stale else _FRESH_SECONDS
-        return self._clock.boottime() - self._read_at > patience
-
-    async def _read(self, before: int) -> None:
-        """Read amounts, unless another did since ``before`` reads were counted."""
+    async def _refresh(self, *, rest_seconds: float) -> None:
+        """Read what is old; many that ask at once wait for one reading."""
+        if not self._is_due(rest_seconds):
+            return
         async with self._reading:
-            if self._reads > before:
-                return
-            began_at, self._stale = self._clock.boottime(), False
-            try:
-                await self._read_all()
-            except BaseException:
-                self._stale = True
-                raise
-            self._read_at = began_at
-            self._reads += 1
+            if self._is_due(rest_seconds):
+                await self._read()
+
+    def _is_due(self, rest_seconds: float) -> bool:
+        now = self._clock.boottime()
+        if self._all_read_at is None or now - self._all_read_at > _FRESH_SECONDS:
+            return True
+        return bool(self._stale) and now - (self._read_at or 0.0) >= rest_seconds
+
+    async def _read(self) -> None:
+        now = self._clock.boottime()
+        stale, self._stale = self._stale, set()
+        old = self._all_read_at is None or now - self._all_read_at > _FRESH_SECONDS
+        try:
+            await (self._read_all() if old else self._read_some(stale))
+        except BaseException:
+            self._stale |= stale
+            raise
+        self._read_at = now
+        if old:
+            self._all_read_at = now
 
     async def _read_all(self) -> None:
         for view in await self._api.list_provider_views():
             self._see(view)
+        await self._read_cells()
+
+    async def _read_some(self, hosts: Collection[str]) -> None:
+        for view in await self._api.list_provider_views(hosts):
+            self._see(view)
+        await self._read_cells()
+
+    async def _read_cells(self) -> None:
         cells = await self._api.list_cell_mappings()
         self._columns.set_disabled_cells(c.name for c in cells if not c.enabled)
 

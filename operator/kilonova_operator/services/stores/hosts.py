@@ -1,6 +1,6 @@
 """Cells and hosts in the API database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from kilonova_operator.domain.epoch import Term
@@ -43,6 +43,8 @@ class HostsStore(Protocol):
         """
         ...
 
-    async def list_provider_views(self) -> Sequence[ProviderView]:
-        """List every host with inventories and use, in three statements."""
+    async def list_provider_views(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[ProviderView]:
+        """List hosts with inventories and use; all of them if none is named."""
         ...

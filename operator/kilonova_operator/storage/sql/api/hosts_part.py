@@ -1,6 +1,6 @@
 """Cells, hosts and inventories for coroutines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -62,9 +62,13 @@ class HostsPart(StorePart):
 
         return await self._database.write(term, write, while_frozen=True)
 
-    async def list_provider_views(self) -> Sequence[ProviderView]:
-        """List every host with inventories and use."""
-        views = await self._database.read(providers.read_host_views)
+    async def list_provider_views(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[ProviderView]:
+        """List hosts with inventories and use; all of them if none is named."""
+        views = await self._database.read(
+            partial(providers.read_host_views, hosts=hosts)
+        )
         return tuple(views.values())
 
 

@@ -47,9 +47,9 @@ class SlowStore(MemoryApiStore):
             await asyncio.sleep(0)
         return claim
 
-    async def list_provider_views(self) -> Any:
+    async def list_provider_views(self, hosts: Any = None) -> Any:
         await asyncio.sleep(0)
-        return await super().list_provider_views()
+        return await super().list_provider_views(hosts)
 
 
 def build_lab(room: dict[str, int]) -> tuple[ServerLab, SlowStore]:
