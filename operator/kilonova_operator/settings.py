@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     """With more of a cell's hosts silent at once, and at least three, none of them
     is called down: below that a share says nothing."""
 
+    # What a namespace without a ServerQuota may use; empty: no limit.
+    quota_instances: Annotated[int | None, Field(ge=0)] = None
+    quota_cores: Annotated[int | None, Field(ge=0)] = None
+    quota_ram_mib: Annotated[int | None, Field(ge=0)] = None
+
     # Patience.
     reference_grace_seconds: Annotated[float, Field(ge=0)] = 60.0
     no_valid_host_grace_seconds: Annotated[float, Field(ge=0)] = 120.0

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.flavor import Flavor
+from kilonova_api.host_aggregate import HostAggregate
 from kilonova_api.image import Image
 from kilonova_api.instance import Instance
 from kilonova_api.kube.errors import KubeError
@@ -26,10 +27,12 @@ from kilonova_api.kube.resources import (
 from kilonova_api.names import GROUP, host_namespace
 from kilonova_api.network import Network
 from kilonova_api.server import Server
+from kilonova_api.server_quota import ServerQuota
 from kilonova_api.server_status import Fault
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.errors import KilonovaError
+from kilonova_operator.domain.hosts.nodes import NodeSummary, build_node_summary
 from kilonova_operator.domain.inventory import Inventory, ProviderView
 from kilonova_operator.domain.refusals import StaleTerm
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
@@ -174,6 +177,10 @@ class LabInformers:
     servers: MemoryInformer[Any]
     instances: MemoryInformer[Instance]
     compute_hosts: MemoryInformer[ComputeHost]
+    host_aggregates: MemoryInformer[HostAggregate]
+    server_quotas: MemoryInformer[ServerQuota]
+    nodes: MemoryInformer[NodeSummary]
+    namespaces: MemoryInformer[str]
 
     def connect(self, feeds: Feeds, waiting: Waiting) -> None:
         """Tell the feeds of changes, as the process does."""
@@ -194,6 +201,7 @@ class LabInformers:
         self.servers.on_change(server_changed)
         self.instances.on_change(instance_changed)
         self.compute_hosts.on_change(lambda *_: waiting.capacity_changed())
+        self.server_quotas.on_change(lambda *_: waiting.capacity_changed())
 
 
 class ServerLab:
@@ -346,6 +354,16 @@ class ServerLab:
             instances=MemoryInformer(self.cluster, "Instance", Instance.model_validate),
             compute_hosts=MemoryInformer(
                 self.cluster, "ComputeHost", ComputeHost.model_validate
+            ),
+            host_aggregates=MemoryInformer(
+                self.cluster, "HostAggregate", HostAggregate.model_validate
+            ),
+            server_quotas=MemoryInformer(
+                self.cluster, "ServerQuota", ServerQuota.model_validate
+            ),
+            nodes=MemoryInformer(self.cluster, "Node", build_node_summary),
+            namespaces=MemoryInformer(
+                self.cluster, "Namespace", lambda obj: str(obj["metadata"]["uid"])
             ),
         )
         informers.instances.add_index(BY_SERVER_UID, lambda i: (i.spec.server.uid,))

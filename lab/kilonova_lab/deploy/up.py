@@ -144,6 +144,8 @@ def _build_values(more: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "libvirt": {"mode": "pod", "nodeSelector": {_LIBVIRT_LABEL: "pod"}},
         "images": {"allowedRanges": [_SERVICES]},
+        # Measurements and tests make many Servers in one namespace.
+        "quota": {"default": dict.fromkeys(("instances", "cores", "ramMiB"))},
         **more,
     }
 

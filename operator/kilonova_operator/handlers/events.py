@@ -18,6 +18,7 @@ from kilonova_api.meta import KubeObject
 from kilonova_api.names import GROUP, VERSION
 from kilonova_api.network import ClusterNetwork, Network
 from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
 from kilonova_operator.services.control.feeds import FeedKind
 
 WATCHED: Mapping[FeedKind, type[KubeObject]] = {
@@ -28,6 +29,7 @@ WATCHED: Mapping[FeedKind, type[KubeObject]] = {
     FeedKind.CLUSTER_IMAGES: ClusterImage,
     FeedKind.NETWORKS: Network,
     FeedKind.CLUSTER_NETWORKS: ClusterNetwork,
+    FeedKind.GROUPS: ServerGroup,
 }
 """The user-facing kinds, by the feed that their keys go to."""
 

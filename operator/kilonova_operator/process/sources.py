@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import Key
+from kilonova_api.server_quota import ServerQuota
 from kilonova_operator.domain.hosts.nodes import NodeSummary, PodSummary
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.control.waiting import Reference, Waiting
@@ -18,6 +19,7 @@ REFERENCES = {
     FeedKind.CLUSTER_IMAGES: "ClusterImage",
     FeedKind.NETWORKS: "Network",
     FeedKind.CLUSTER_NETWORKS: "ClusterNetwork",
+    FeedKind.GROUPS: "ServerGroup",
 }
 """Kinds that a Server refers to, by the feed that tells of their changes."""
 NETWORK_FEEDS = {
@@ -41,6 +43,7 @@ class Sources:
         informers.servers.on_change(self._server_changed)
         informers.instances.on_change(self._instance_changed)
         informers.compute_hosts.on_change(self._host_changed)
+        informers.server_quotas.on_change(self._quota_changed)
         informers.nodes.on_change(self._node_changed)
         informers.pods.on_change(self._pod_changed)
         informers.heartbeats.on_change(self._heartbeat_changed)
@@ -82,6 +85,13 @@ class Sources:
             old.status.cell if old else None, new.status.cell if new else None
         )
         if _takes_servers(new) and not _takes_servers(old):
+            self.waiting.capacity_changed()
+
+    def _quota_changed(
+        self, key: Key, old: ServerQuota | None, new: ServerQuota | None
+    ) -> None:
+        self.feeds.publish(FeedKind.QUOTAS, key)
+        if (old.spec if old else None) != (new.spec if new else None):
             self.waiting.capacity_changed()
 
     def _node_changed(

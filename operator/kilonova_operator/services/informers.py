@@ -1,7 +1,8 @@
 """The informers of the operator: what is read often and watched anyway.
 
-Hosts, Instances, heartbeats and Nodes are read at every decision. Servers,
-which are many, are kept as summaries of a few words; Pods likewise.
+Hosts, aggregates, quotas, Instances, heartbeats and Nodes are read at every
+decision. Servers, which are many, are kept as summaries of a few words; Pods
+likewise.
 Everything else is read by GET when it is needed.
 """
 
@@ -11,6 +12,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from kilonova_api.compute_host import ComputeHost
+from kilonova_api.host_aggregate import HostAggregate
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import Lister
 from kilonova_api.kube.clock import Clock
@@ -28,6 +30,7 @@ from kilonova_api.kube.resources import (
 from kilonova_api.names import GROUP, HOST_NAMESPACE_LABEL, HOSTS_NAMESPACE
 from kilonova_api.network import Network
 from kilonova_api.server import Server
+from kilonova_api.server_quota import ServerQuota
 from kilonova_operator.domain.hosts.nodes import (
     NodeSummary,
     PodSummary,
@@ -46,6 +49,7 @@ BY_SERVER_UID = "server_uid"
 BY_HOST = "host"
 BY_NODE = "node"
 BY_CELL = "cell"
+BY_GROUP = "group"
 
 T = TypeVar("T")
 
@@ -62,6 +66,9 @@ class ServerSummary:
     deleting: bool
     networks: frozenset[Reference]
     """What its NICs are plugged into."""
+    zone: str | None = None
+    group: Key | None = None
+    """The ServerGroup it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,14 @@ class Informers:
     servers: Informer[ServerSummary]
     instances: Informer[Instance]
     compute_hosts: Informer[ComputeHost]
+    host_aggregates: Informer[HostAggregate]
+    server_quotas: Informer[ServerQuota]
     nodes: Informer[NodeSummary]
     pods: Informer[PodSummary]
     heartbeats: Informer[str]
     """Lease versions; the key's namespace is the host's."""
+    namespaces: Informer[str]
+    """uids of all namespaces."""
     host_namespaces: Informer[str]
     """uids of the namespaces of hosts."""
     host_accounts: Informer[str]
@@ -106,6 +117,10 @@ def build_informers(
         servers=informer(Server.resource(), build_server_summary),
         instances=informer(Instance.resource(), Instance.model_validate),
         compute_hosts=informer(ComputeHost.resource(), ComputeHost.model_validate),
+        host_aggregates=informer(
+            HostAggregate.resource(), HostAggregate.model_validate
+        ),
+        server_quotas=informer(ServerQuota.resource(), ServerQuota.model_validate),
         nodes=informer(NODE, build_node_summary),
         pods=informer(
             POD,
@@ -115,6 +130,7 @@ def build_informers(
         heartbeats=informer(
             LEASE, _version, field_selector=f"metadata.name={HEARTBEAT_LEASE}"
         ),
+        namespaces=informer(NAMESPACE, _uid),
         host_namespaces=informer(NAMESPACE, _uid, label_selector=HOST_NAMESPACE_LABEL),
         host_accounts=informer(SERVICE_ACCOUNT, _uid, namespace=HOSTS_NAMESPACE),
     )
@@ -126,6 +142,7 @@ def build_server_summary(obj: KubeObject) -> ServerSummary:
     """Return what is kept of a Server."""
     metadata, status = obj["metadata"], obj.get("status", {})
     nics = obj["spec"].get("networks", ())
+    group = obj["spec"].get("serverGroupRef")
     return ServerSummary(
         namespace=metadata["namespace"],
         uid=metadata["uid"],
@@ -136,6 +153,8 @@ def build_server_summary(obj: KubeObject) -> ServerSummary:
         networks=frozenset(
             _network(nic["networkRef"], metadata["namespace"]) for nic in nics
         ),
+        zone=status.get("zone"),
+        group=Key(metadata["namespace"], group["name"]) if group else None,
     )
 
 
@@ -147,6 +166,9 @@ def _network(ref: KubeObject, namespace: str) -> Reference:
 
 def _add_indexes(informers: Informers) -> None:
     informers.servers.add_index(BY_CELL, lambda server: _present(server.cell))
+    informers.servers.add_index(
+        BY_GROUP, lambda server: (server.group,) if server.group else ()
+    )
     informers.instances.add_index(
         BY_SERVER_UID, lambda instance: (instance.spec.server.uid,)
     )

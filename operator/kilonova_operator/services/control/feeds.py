@@ -25,6 +25,9 @@ class FeedKind(StrEnum):
     CLUSTER_IMAGES = "clusterimages"
     NETWORKS = "networks"
     CLUSTER_NETWORKS = "clusternetworks"
+    AGGREGATES = "hostaggregates"
+    GROUPS = "servergroups"
+    QUOTAS = "serverquotas"
     GUARDED_NAMESPACES = "guarded-namespaces"
 
 

@@ -11,7 +11,13 @@ from kilonova_operator.services.informers import Informers, build_informers
 from support.clock import FakeClock, settle
 from support.memory_api import MemoryApi
 
-OURS = ("servers", "instances", "compute_hosts")
+OURS = (
+    "servers",
+    "instances",
+    "compute_hosts",
+    "host_aggregates",
+    "server_quotas",
+)
 OTHERS = sorted({field.name for field in fields(Informers)} - set(OURS))
 
 

@@ -1,0 +1,1 @@
+"""Quotas: what namespaces may use, and what they use."""
