@@ -14,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from parity.filters_topic import FiltersTopic
 from parity.numa_topic import NumaTopic
 from parity.oracle_client import Case, Oracle, open_oracle
 from parity.topic import Topic
+from parity.weighers_topic import WeighersTopic
 
-TOPICS: tuple[Topic, ...] = (NumaTopic(),)
+TOPICS: tuple[Topic, ...] = (FiltersTopic(), WeighersTopic(), NumaTopic())
 
 _CASES_A_LINE = 50
 _SHOWN_DIFFERENCES = 5

@@ -31,7 +31,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-CALLS = {"numa": "numa_call"}
+CALLS = {
+    "filters": "filters_call",
+    "numa": "numa_call",
+    "weighers": "weighers_call",
+}
 """Name of a call to the module that answers it."""
 
 

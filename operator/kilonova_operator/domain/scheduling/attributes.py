@@ -15,14 +15,20 @@ from kilonova_operator.domain.scheduling.rows import HostRows
 
 _MB_PER_GB = 1024
 
+
+def _used(hosts: HostRows, resource_class: str) -> IntArray:
+    """Return what is used; reserved amounts are, as in Nova's compute nodes."""
+    return hosts.amount("reserved", resource_class) + hosts.taken(resource_class)
+
+
 _NUMBERS: Mapping[str, Callable[[HostRows], IntArray | FloatArray]] = {
     "free_ram_mb": free_ram_mb,
     "total_usable_ram_mb": lambda hosts: hosts.amount("total", MEMORY_MB),
     "free_disk_mb": free_disk_mb,
     "total_usable_disk_gb": lambda hosts: hosts.amount("total", DISK_GB),
-    "disk_mb_used": lambda hosts: hosts.taken(DISK_GB) * _MB_PER_GB,
+    "disk_mb_used": lambda hosts: _used(hosts, DISK_GB) * _MB_PER_GB,
     "vcpus_total": lambda hosts: hosts.amount("total", VCPU),
-    "vcpus_used": lambda hosts: hosts.taken(VCPU),
+    "vcpus_used": lambda hosts: _used(hosts, VCPU),
     "num_instances": lambda hosts: hosts.number("claims"),
     "num_io_ops": lambda hosts: hosts.number("io_ops"),
     "failed_builds": lambda hosts: hosts.number("failed_builds"),
