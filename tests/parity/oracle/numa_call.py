@@ -22,7 +22,8 @@ host, three fits (guest cells with their host cells, or null):
   was asked for. Nova changes the guest cells while it tries them.
 
 ``used`` is the host after numa_usage_from_instance_numa of ``fit_afresh``, and
-``freed`` the host after it was freed again.
+``freed`` the host after it was freed again; ``unusable`` is there instead if the
+host has no room for what was just fitted: ``"CPUPinningInvalid: ..."``.
 """
 
 import contextlib
@@ -31,7 +32,7 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
-from nova import conf, objects
+from nova import conf, exception, objects
 from nova.scheduler import host_manager
 from nova.scheduler.filters import numa_topology_filter
 from nova.virt import hardware
@@ -99,13 +100,18 @@ def _fits(host: Any, wanted: Any, limits: Any) -> Answer:
         "fit_ordered": _guest(ordered),
         "fit_afresh": _guest(afresh),
     }
-    if afresh and all(cell.mempages for cell in host.cells):
-        used = hardware.numa_usage_from_instance_numa(host, afresh)
-        answered["used"] = _host(used)
-        answered["freed"] = _host(
-            hardware.numa_usage_from_instance_numa(used, afresh, free=True)
-        )
+    if afresh:
+        answered |= _use(host, afresh)
     return answered
+
+
+def _use(host: Any, fit: Any) -> Answer:
+    try:
+        used = hardware.numa_usage_from_instance_numa(host, fit)
+    except (exception.CPUPinningInvalid, IndexError) as error:
+        return {"unusable": f"{type(error).__name__}: {error}"}
+    freed = hardware.numa_usage_from_instance_numa(used, fit, free=True)
+    return {"used": _host(used), "freed": _host(freed)}
 
 
 class _OrderedSet(set):
@@ -206,7 +212,8 @@ def _guest_cell(cell: Any) -> Answer:
         "cpuset": sorted(cell.cpuset),
         "pcpuset": sorted(cell.pcpuset),
         "memory": cell.memory,
-        "pagesize": cell.pagesize,
+        # 0 asks for nothing, as does null.
+        "pagesize": cell.pagesize or None,
         "cpu_policy": cell.cpu_policy,
         "cpu_thread_policy": cell.cpu_thread_policy,
         "cpu_pinning": sorted((cell.cpu_pinning or {}).items())

@@ -41,6 +41,37 @@ _QUEUED_WITHOUT_TOMBSTONE = """
 SELECT server_uid FROM instance_mappings WHERE queued_for_delete = 1
 AND server_uid NOT IN (SELECT server_uid FROM tombstones)
 """
+_USAGE_DRIFT = """
+SELECT u.namespace_uid, u.instances, u.cores, u.ram_mib FROM namespace_usages u
+LEFT JOIN (
+  SELECT namespace_uid, COUNT(*) AS instances, SUM(vcpus) AS cores,
+    SUM(ram_mib) AS ram_mib
+  FROM instance_mappings
+  WHERE cell <> 'cell0' AND queued_for_delete = 0 AND retained = 0
+  GROUP BY namespace_uid
+) s ON s.namespace_uid = u.namespace_uid
+WHERE COALESCE(s.instances, 0) <> u.instances OR COALESCE(s.cores, 0) <> u.cores
+  OR COALESCE(s.ram_mib, 0) <> u.ram_mib
+"""
+_USAGE_OF_NOBODY = """
+SELECT server_uid FROM instance_mappings
+WHERE cell <> 'cell0' AND queued_for_delete = 0 AND retained = 0
+AND namespace_uid NOT IN (SELECT namespace_uid FROM namespace_usages)
+"""
+_TOO_MANY_MEMBERS = """
+SELECT g.group_uid, m.host, COUNT(DISTINCT m.server_uid)
+FROM server_groups g JOIN group_members m ON m.group_uid = g.group_uid
+WHERE g.policy = 'AntiAffinity' AND g.topology = 'Host'
+GROUP BY g.group_uid, m.host, g.max_per_domain
+HAVING COUNT(DISTINCT m.server_uid) > g.max_per_domain
+"""
+_MEMBER_OF_NOTHING = """
+SELECT m.server_uid, m.placement_generation FROM group_members m
+WHERE NOT EXISTS (
+  SELECT 1 FROM allocations a WHERE a.server_uid = m.server_uid
+  AND a.placement_generation = m.placement_generation
+)
+"""
 
 
 _RULES = {
@@ -51,6 +82,10 @@ _RULES = {
     "claim of nobody": _CLAIM_OF_NOBODY,
     "placed without a claim": _HOST_WITHOUT_CLAIM,
     "queued without a tombstone": _QUEUED_WITHOUT_TOMBSTONE,
+    "usage that is not the sum": _USAGE_DRIFT,
+    "Server without usage": _USAGE_OF_NOBODY,
+    "more members than may be": _TOO_MANY_MEMBERS,
+    "member that holds nothing": _MEMBER_OF_NOTHING,
 }
 
 

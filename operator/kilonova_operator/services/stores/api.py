@@ -11,13 +11,24 @@ from kilonova_operator.domain.placement import (
 )
 from kilonova_operator.services.stores.deletion import DeletionStore
 from kilonova_operator.services.stores.epoch import EpochStore
+from kilonova_operator.services.stores.groups import GroupsStore
 from kilonova_operator.services.stores.hosts import HostsStore
 from kilonova_operator.services.stores.networks import NetworksStore
 from kilonova_operator.services.stores.placement import PlacementStore
+from kilonova_operator.services.stores.providers import ProvidersStore
+from kilonova_operator.services.stores.usages import UsagesStore
 
 
 class ApiStore(
-    EpochStore, HostsStore, PlacementStore, DeletionStore, NetworksStore, Protocol
+    EpochStore,
+    HostsStore,
+    ProvidersStore,
+    PlacementStore,
+    GroupsStore,
+    UsagesStore,
+    DeletionStore,
+    NetworksStore,
+    Protocol,
 ):
     """The API database: who holds what."""
 

@@ -10,6 +10,7 @@ from kilonova_operator.domain.placement import (
     ClaimRequest,
     HeldClaim,
     InstanceMapping,
+    Placement,
     ServerRef,
 )
 from kilonova_operator.services.stores.epoch import PAGE_ROWS
@@ -19,8 +20,9 @@ class PlacementStore(Protocol):
     """Claims and mappings of Servers."""
 
     async def claim(self, term: Term, request: ClaimRequest) -> Claim:
-        """Claim host, addresses and mapping together, or nothing (frozen).
+        """Claim host, addresses, quota and mapping together, or nothing (frozen).
 
+        Claims that wait are committed together; a refusal concerns its own alone.
         Repeated with the same ``request_id`` it returns the claim that was made.
         An older placement keeps its claim until it is released; NICs keep their
         addresses and MACs.
@@ -28,6 +30,18 @@ class PlacementStore(Protocol):
         Raises:
             ClaimRefused: with its reason; ``another_host_may_do`` tells whether
                 the next alternate may succeed.
+        """
+        ...
+
+    async def claim_all(
+        self, term: Term, requests: Sequence[ClaimRequest]
+    ) -> Sequence[Claim]:
+        """Claim for many Servers in one transaction, or for none (frozen).
+
+        They are judged in order, each seeing what the former were given.
+
+        Raises:
+            MemberRefused: which Server was refused, and why.
         """
         ...
 
@@ -72,6 +86,12 @@ class PlacementStore(Protocol):
         limit: int = PAGE_ROWS,
     ) -> Sequence[InstanceMapping]:
         """List one page of mappings by Server uid, those after ``after``."""
+        ...
+
+    async def list_placements(
+        self, *, after: str = "", limit: int = PAGE_ROWS
+    ) -> Sequence[Placement]:
+        """List one page of Servers that have a host, by uid."""
         ...
 
     async def hold_by_name(

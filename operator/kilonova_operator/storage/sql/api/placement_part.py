@@ -14,6 +14,7 @@ from kilonova_operator.domain.placement import (
     DecisionRecord,
     HeldClaim,
     InstanceMapping,
+    Placement,
     RestoredClaim,
     ServerRef,
     WitnessedClaim,
@@ -108,6 +109,14 @@ class PlacementPart(StorePart):
             partial(
                 mappings.list_mappings, cell=cell, host=host, after=after, limit=limit
             )
+        )
+
+    async def list_placements(
+        self, *, after: str = "", limit: int = PAGE_ROWS
+    ) -> Sequence[Placement]:
+        """List one page of Servers that have a host."""
+        return await self._database.read(
+            partial(placements.list_placements, after=after, limit=limit)
         )
 
     async def hold_by_name(

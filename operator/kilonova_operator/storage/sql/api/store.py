@@ -5,14 +5,26 @@ from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.storage.sql.api.deletion_part import DeletionPart
+from kilonova_operator.storage.sql.api.groups_part import GroupsPart
 from kilonova_operator.storage.sql.api.hosts_part import HostsPart
 from kilonova_operator.storage.sql.api.networks_part import NetworksPart
 from kilonova_operator.storage.sql.api.placement_part import PlacementPart
+from kilonova_operator.storage.sql.api.providers_part import ProvidersPart
 from kilonova_operator.storage.sql.api.schema import ApiEpoch
+from kilonova_operator.storage.sql.api.usages_part import UsagesPart
 from kilonova_operator.storage.sql.parts import EpochPart
 
 
-class SqlApiStore(PlacementPart, DeletionPart, NetworksPart, HostsPart, EpochPart):
+class SqlApiStore(
+    PlacementPart,
+    DeletionPart,
+    UsagesPart,
+    GroupsPart,
+    NetworksPart,
+    ProvidersPart,
+    HostsPart,
+    EpochPart,
+):
     """``services.stores.ApiStore`` in SQL, a subject a part."""
 
     async def note_store_version(self, term: Term, version: int) -> None:

@@ -36,14 +36,18 @@ class Rooms:
         """Return what is to be taken, if all of it is there.
 
         Raises:
-            HostUnmapped: the host, or a provider it shares, has no inventory.
+            HostUnmapped: the host has no cell or no inventory.
             CapacityExceeded: naming the first class that does not fit.
         """
         wanted = {request.host: request.amounts, **request.shared}
         for name, amounts in wanted.items():
             provider = self._providers.get(name)
-            if provider is None or (name == request.host and not provider.cell):
+            if name == request.host and (provider is None or not provider.cell):
                 raise HostUnmapped(name)
+            if provider is None:  # it went, or gives nothing any more
+                missing = min(amounts, default="")
+                wanted_most = amounts.get(missing, 0)
+                raise CapacityExceeded(name, missing, wanted=wanted_most, free=0.0)
             short = provider.view.find_shortfall(amounts)
             if short is not None:
                 free = max(provider.view.free(short), 0.0)

@@ -1,0 +1,104 @@
+"""The NUMA cells of a host, and what is used of them.
+
+What never changes (``HostTopology``) is apart from what does (``CellUse``), so that
+hosts of one make share the first. Both can be hashed: hosts in the same state can
+share one judgement.
+"""
+
+from dataclasses import dataclass
+
+from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask
+
+
+@dataclass(frozen=True, slots=True)
+class PagePool:
+    """The pages of one size that a cell has."""
+
+    size_kib: int
+    total: int
+    reserved: int = 0
+    """Pages that are not for guests."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCell:
+    """A NUMA cell of a host.
+
+    ``cores`` holds the threads of each core, of both kinds of CPUs together; the
+    order is the host's. Where neither dedicated nor shared CPUs were set apart, all
+    are both.
+    """
+
+    number: int
+    memory_mib: int
+    shared: CpuMask
+    dedicated: CpuMask
+    cores: tuple[CpuMask, ...] = ()
+    pages: tuple[PagePool, ...] = ()
+
+    @property
+    def threads_per_core(self) -> int:
+        """The most threads a core has; 1 if it is not known."""
+        return max((core.bit_count() for core in self.cores), default=1) or 1
+
+
+@dataclass(frozen=True, slots=True)
+class HostTopology:
+    """All NUMA cells of a host."""
+
+    cells: tuple[HostCell, ...]
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether a core of some cell has more than one thread."""
+        return any(cell.threads_per_core > 1 for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class CellUse:
+    """What guests take of a cell; ``pages`` in the order of the cell's pools."""
+
+    shared_vcpus: int = 0
+    memory_mib: int = 0
+    pinned: CpuMask = 0
+    pages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellState:
+    """A cell and its use."""
+
+    cell: HostCell
+    use: CellUse
+
+    @property
+    def free_dedicated(self) -> CpuMask:
+        """Dedicated CPUs that no guest is pinned to."""
+        return self.cell.dedicated & ~self.use.pinned
+
+    @property
+    def free_memory_mib(self) -> int:
+        """Memory no guest was promised; below 0 where it is oversold."""
+        return self.cell.memory_mib - self.use.memory_mib
+
+
+@dataclass(frozen=True, slots=True)
+class NumaState:
+    """All cells of a host and their use."""
+
+    cells: tuple[CellState, ...]
+
+    @property
+    def topology(self) -> HostTopology:
+        """The cells without their use."""
+        return HostTopology(tuple(state.cell for state in self.cells))
+
+
+def build_empty_state(topology: HostTopology) -> NumaState:
+    """Return a host that nothing runs on."""
+    return NumaState(
+        tuple(
+            CellState(cell, CellUse(pages=(0,) * len(cell.pages)))
+            for cell in topology.cells
+        )
+    )
