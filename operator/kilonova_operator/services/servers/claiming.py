@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-from kilonova_api.flavor_extra_specs import effective_extra_specs
 from kilonova_api.server import Server
 from kilonova_operator.domain.networks.requests import network_id_of
 from kilonova_operator.domain.placement import (
@@ -16,17 +15,14 @@ from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
-    BuildRequest,
-    RequestClass,
     build_amounts,
-    sort_pairs,
 )
-from kilonova_operator.domain.servers.instance_spec import MIN_AGENT_VERSION
 from kilonova_operator.domain.servers.references import References
 from kilonova_operator.domain.servers.server_ref import build_server_ref
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
+from kilonova_operator.services.servers.requests import RequestBuilder
 from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.stores import ApiStore
 
@@ -52,6 +48,7 @@ class HostClaimer:
 
     api: ApiStore
     duty: Duty
+    requests: RequestBuilder
     ranking: HostRanking
     instances: InstanceView
     unknown: UnknownGuests
@@ -65,8 +62,12 @@ class HostClaimer:
             ClaimRefused: no other host would change that.
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
         """
-        asked = _build_request(found, attempt)
-        self.ranking.check_extra_specs([key for key, _ in asked.asked.extra_specs])
+        asked = self.requests.build(
+            server,
+            found,
+            tried_hosts=frozenset(attempt.tried_hosts),
+            cell=attempt.cell,
+        )
         lost: dict[str, str] = {}
         """What the claim of each host failed that looked as if it had room."""
         while True:
@@ -112,20 +113,6 @@ class HostClaimer:
             decision=DecisionRecord("Claimed", record.wire(), host=host),
             held_addresses=self.unknown.list_addresses(),
         )
-
-
-def _build_request(found: References, attempt: Attempt) -> BuildRequest:
-    if found.flavor is None or found.image is None:
-        raise ValueError("a build needs a flavor and an image")
-    asked = RequestClass(
-        amounts=tuple(build_amounts(found.flavor.spec).items()),
-        flavor=found.flavor.metadata.name,
-        extra_specs=sort_pairs(effective_extra_specs(found.flavor.spec)),
-        image_properties=sort_pairs(found.image.spec.properties),
-        min_agent_version=MIN_AGENT_VERSION,
-        cell=attempt.cell,
-    )
-    return BuildRequest(asked, ignored_hosts=frozenset(attempt.tried_hosts))
 
 
 def _build_nics(server: Server, found: References) -> tuple[NicRequest, ...]:

@@ -13,7 +13,7 @@ database has answered (kube-scheduler's assumed pods)::
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -63,7 +63,6 @@ class HostRanking:
         self._api = api
         self._clock = clock
         self._columns = HostColumns()
-        self._rules = rules
         self._scheduler = Scheduler(rules, self._columns, random=random)
         self._assumed: set[_Assumed] = set()
         self._reading = asyncio.Lock()
@@ -86,14 +85,6 @@ class HostRanking:
         """Take in every host that is known already."""
         for host in self._hosts.items().values():
             self._columns.set_facts(build_host_facts(host))
-
-    def check_extra_specs(self, extra_specs: Sequence[str]) -> None:
-        """Refuse a flavor that asks for what nobody here understands.
-
-        Raises:
-            UnsupportedExtraSpec: it names every such key.
-        """
-        self._rules.check_extra_specs(extra_specs)
 
     async def select(self, request: BuildRequest) -> Decision:
         """Choose a host for one guest; nothing is awaited after the choice."""

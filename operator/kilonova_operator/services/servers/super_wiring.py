@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
 from kilonova_operator.domain.scheduling.defaults import build_default_rules
+from kilonova_operator.domain.scheduling.scheduler import SchedulingRules
 from kilonova_operator.roles import SUPER
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
@@ -20,6 +21,7 @@ from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.place import Placer
 from kilonova_operator.services.servers.placement_status import PlacementStatus
 from kilonova_operator.services.servers.ranking import HostRanking
+from kilonova_operator.services.servers.requests import RequestBuilder
 from kilonova_operator.services.servers.shared_wiring import (
     build_duty,
     build_lost_servers,
@@ -65,7 +67,8 @@ def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
 def _build_reconciler(context: ProcessContext) -> SuperReconciler:
     duty = build_duty(context, SUPER, API_DATABASE)
     instances = build_view(context)
-    ranking = _build_ranking(context)
+    rules = build_default_rules()
+    ranking = _build_ranking(context, rules)
     hosts = HostDirectory(context.informers.compute_hosts)
     statuses = PlacementStatus(
         writer=StatusWriter(context.kube, SUPER_FIELD_MANAGER),
@@ -81,11 +84,12 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
             context,
             duty,
             HostClaimer(
-                context.stores.api,
-                duty,
-                ranking,
-                instances,
-                UnknownGuests(context.informers.compute_hosts),
+                api=context.stores.api,
+                duty=duty,
+                requests=RequestBuilder(rules),
+                ranking=ranking,
+                instances=instances,
+                unknown=UnknownGuests(context.informers.compute_hosts),
             ),
             statuses,
         ),
@@ -149,9 +153,9 @@ def _build_concluder(
     )
 
 
-def _build_ranking(context: ProcessContext) -> HostRanking:
+def _build_ranking(context: ProcessContext, rules: SchedulingRules) -> HostRanking:
     ranking = HostRanking(
-        rules=build_default_rules(),
+        rules=rules,
         hosts=context.informers.compute_hosts,
         api=context.stores.api,
         clock=context.clock,
