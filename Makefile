@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 UV_COMPILE := $$(scripts/uv) pip compile -q --generate-hashes --no-header --no-annotate --universal --python-version 3.11
 LAB := PYTHONPATH=lab:crds $(VENV)/python -m kilonova_lab
-BENCH := PYTHONPATH=lab:crds:. $(VENV)/python -m bench
+BENCH := PYTHONPATH=lab:crds:operator:tests:. $(VENV)/python -m bench
 PYTEST := $(VENV)/python -m pytest
 # Compares the whole machine before and after, so nothing else may come and go.
 ALONE := tests/e2e/test_lab_traces.py

@@ -70,16 +70,12 @@ class Cloud:
         kinds = (
             self._with_trait if self._random.random() < WITH_TRAIT else self._flavors
         )
-        zone = (
-            self._random.choice(ZONES) if self._random.random() < WITH_ZONE else None
-        )
+        zone = self._random.choice(ZONES) if self._random.random() < WITH_ZONE else None
         metadata = self._template.metadata.model_copy(
             update={"name": f"s{number}", "uid": _uid(MOST_SERVERS * 10 + number)}
         )
         spec = self._template.spec.model_copy(update={"availability_zone": zone})
-        server = self._template.model_copy(
-            update={"metadata": metadata, "spec": spec}
-        )
+        server = self._template.model_copy(update={"metadata": metadata, "spec": spec})
         flavor = self._random.choice(kinds)
         return server, References(flavor=flavor, image=self._image, networks={})
 

@@ -22,7 +22,12 @@ from kilonova_api.compute_host import ComputeHost
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.inventory import ProviderView
-from kilonova_operator.domain.placement import Claim, ClaimRequest, Released
+from kilonova_operator.domain.placement import (
+    Claim,
+    ClaimRequest,
+    Placement,
+    Released,
+)
 from kilonova_operator.domain.scheduling.columns import HostColumns
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.facts import build_host_facts
@@ -36,6 +41,9 @@ _FRESH_SECONDS = 300.0
 """Everything is read again this often, though nobody else should write."""
 _REST_SECONDS = 1.0
 """Hosts that changed are read together, at most this often."""
+
+
+_PAGE_PLACEMENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +93,23 @@ class HostRanking:
         """Take in every host that is known already."""
         for host in self._hosts.items().values():
             self._columns.set_facts(build_host_facts(host))
+
+    async def load(self) -> None:
+        """Read all hosts' use and all Servers' places, before the first choice.
+
+        After it both are kept current by what this process does.
+        """
+        await self.load_placements()
+        await self._refresh(rest_seconds=0.0)
+
+    async def load_placements(self) -> None:
+        """Read where all Servers are."""
+        found: list[Placement] = []
+        while page := await self._api.list_placements(
+            after=found[-1].server_uid if found else "", limit=_PAGE_PLACEMENTS
+        ):
+            found.extend(page)
+        self.placements.load(found)
 
     async def select(self, request: BuildRequest) -> Decision:
         """Choose a host for one guest; nothing is awaited after the choice."""
