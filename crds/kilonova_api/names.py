@@ -15,9 +15,11 @@ API_VERSION = f"{GROUP}/{VERSION}"
 SERVER_FINALIZER = f"{GROUP}/server"
 """Holds a Server until its guest is gone, or its delete is recorded for good."""
 
-HYPERVISOR_LABEL = "node-restriction.kubernetes.io/kilonova-hypervisor"
+RESTRICTED_LABEL_PREFIX = "node-restriction.kubernetes.io/"
+"""Labels of a Node that its kubelet cannot set."""
+HYPERVISOR_LABEL = f"{RESTRICTED_LABEL_PREFIX}kilonova-hypervisor"
 """Node label, "true" on hypervisor hosts; the prefix keeps kubelets from setting it."""
-CELL_LABEL = "node-restriction.kubernetes.io/kilonova-cell"
+CELL_LABEL = f"{RESTRICTED_LABEL_PREFIX}kilonova-cell"
 """Node label: the cell a host belongs to; without it the default cell."""
 ZONE_LABEL = "topology.kubernetes.io/zone"
 

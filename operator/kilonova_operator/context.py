@@ -6,6 +6,7 @@ from random import Random
 
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
+from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feeds
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.informers import Informers
@@ -47,6 +48,7 @@ class ProcessContext:
     random: Random
     stores: Stores
     informers: Informers
+    aggregates: AggregateIndex
     feeds: Feeds
     waiting: Waiting
     leadership: Leadership

@@ -35,6 +35,7 @@ from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.hosts.nodes import NodeSummary, build_node_summary
 from kilonova_operator.domain.inventory import Inventory, ProviderView
 from kilonova_operator.domain.refusals import StaleTerm
+from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.control.waiting import Waiting
@@ -115,6 +116,11 @@ class Operator:
                 {},
             ),
             informers=cast("Any", informers),
+            aggregates=AggregateIndex(
+                aggregates=informers.host_aggregates,
+                hosts=informers.compute_hosts,
+                nodes=informers.nodes,
+            ),
             feeds=feeds,
             waiting=waiting,
             leadership=cast("Any", Leads(self.number)),

@@ -11,6 +11,7 @@ from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.sources import Sources
 from kilonova_operator.roles import lease_name
+from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.hosts.heartbeats import HeartbeatMonitor
@@ -36,6 +37,11 @@ def build_context(
         random=parts.random,
         stores=stores,
         informers=informers,
+        aggregates=AggregateIndex(
+            aggregates=informers.host_aggregates,
+            hosts=informers.compute_hosts,
+            nodes=informers.nodes,
+        ),
         feeds=feeds,
         waiting=Waiting(lambda key: feeds.publish(FeedKind.SERVERS, key)),
         leadership=build_leadership(settings, parts, stores, informers.instances),

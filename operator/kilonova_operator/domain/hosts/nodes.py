@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from kilonova_api.names import CELL_LABEL, HYPERVISOR_LABEL, ZONE_LABEL
+from kilonova_api.names import (
+    CELL_LABEL,
+    HYPERVISOR_LABEL,
+    RESTRICTED_LABEL_PREFIX,
+    ZONE_LABEL,
+)
 from kilonova_operator.domain.hosts.quantities import parse_quantity
 
 _MIB = Decimal(2**20)
@@ -29,6 +34,10 @@ class NodeSummary:
     kept_memory_mib: int
     ranges: tuple[IPv4Network, ...] = ()
     """Its own addresses and those of its Pods."""
+    restricted_labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that no kubelet can set on its own Node."""
+    address: str = ""
+    """Its first IPv4 address within the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,12 @@ def build_node_summary(obj: Mapping[str, Any]) -> NodeSummary:
         kept_cpu_millis=_millis(_kept("cpu", capacity, allocatable)),
         kept_memory_mib=_mib(_kept("memory", capacity, allocatable)),
         ranges=tuple(_list_ranges(obj.get("spec", {}), status)),
+        restricted_labels={
+            key: value
+            for key, value in labels.items()
+            if key.startswith(RESTRICTED_LABEL_PREFIX)
+        },
+        address=next(_list_addresses(status), ""),
     )
 
 
@@ -71,17 +86,17 @@ def build_pod_summary(obj: Mapping[str, Any]) -> PodSummary:
 def _list_ranges(
     spec: Mapping[str, Any], status: Mapping[str, Any]
 ) -> Iterator[IPv4Network]:
-    texts = [
-        *(
-            address["address"]
-            for address in status.get("addresses", ())
-            if address["type"] == "InternalIP"
-        ),
-        *(spec.get("podCIDRs") or filter(None, (spec.get("podCIDR"),))),
-    ]
-    for text in texts:
+    pods = spec.get("podCIDRs") or filter(None, (spec.get("podCIDR"),))
+    for text in (*_list_addresses(status), *pods):
         with suppress(ValueError):  # IPv6
             yield IPv4Network(text, strict=False)
+
+
+def _list_addresses(status: Mapping[str, Any]) -> Iterator[str]:
+    for address in status.get("addresses", ()):
+        if address["type"] == "InternalIP":
+            with suppress(ValueError):  # IPv6
+                yield str(IPv4Address(address["address"]))
 
 
 def _kept(

@@ -6,6 +6,7 @@ from typing import Any
 
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.host_report import AgentReport
+from kilonova_operator.domain.hosts.traits import build_host_traits
 from kilonova_operator.domain.scheduling.aggregates import (
     NO_AGGREGATES,
     AggregateSet,
@@ -36,7 +37,9 @@ class HostFacts:
     address: str = ""
 
 
-def build_host_facts(host: ComputeHost) -> HostFacts:
+def build_host_facts(
+    host: ComputeHost, aggregates: AggregateSet = NO_AGGREGATES, *, address: str = ""
+) -> HostFacts:
     """Take the facts from a ComputeHost; one without a report is never chosen."""
     status = host.status
     return HostFacts(
@@ -47,6 +50,9 @@ def build_host_facts(host: ComputeHost) -> HostFacts:
         held=status.scheduling != "Enabled" or status.agent is None,
         agent_version=status.agent.agent_version if status.agent else "",
         profile=build_profile(status.agent),
+        aggregates=aggregates,
+        traits=build_host_traits(host),
+        address=address,
     )
 
 

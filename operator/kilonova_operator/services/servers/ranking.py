@@ -13,7 +13,7 @@ database has answered (kube-scheduler's assumed pods)::
 """
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
@@ -28,9 +28,10 @@ from kilonova_operator.domain.placement import (
     Placement,
     Released,
 )
+from kilonova_operator.domain.scheduling.aggregates import AggregateFacts
 from kilonova_operator.domain.scheduling.columns import HostColumns
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
-from kilonova_operator.domain.scheduling.facts import build_host_facts
+from kilonova_operator.domain.scheduling.facts import HostFacts, build_host_facts
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scheduler import Scheduler, SchedulingRules
 from kilonova_operator.services.servers.hosts import HostIndex
@@ -65,9 +66,11 @@ class HostRanking:
         api: ApiStore,
         clock: Clock,
         random: Random,
+        build_facts: Callable[[ComputeHost], HostFacts] = build_host_facts,
     ) -> None:
         self.placements = PlacementIndex()
         self._hosts = hosts
+        self._build_facts = build_facts
         self._api = api
         self._clock = clock
         self._columns = HostColumns()
@@ -86,13 +89,23 @@ class HostRanking:
             self._columns.remove(key.name)
             self._stale.discard(key.name)
         else:
-            self._columns.set_facts(build_host_facts(new))
+            self._columns.set_facts(self._build_facts(new))
             self._stale.add(key.name)
 
     def load_hosts(self) -> None:
         """Take in every host that is known already."""
         for host in self._hosts.items().values():
-            self._columns.set_facts(build_host_facts(host))
+            self._columns.set_facts(self._build_facts(host))
+
+    def facts_changed(self, host: str) -> None:
+        """Follow what changed of a host beside its ComputeHost: its aggregates."""
+        found = self._hosts.find(Key("", host))
+        if found is not None:
+            self._columns.set_facts(self._build_facts(found))
+
+    def set_aggregates(self, aggregates: Iterable[AggregateFacts]) -> None:
+        """Say which aggregates there are, those without hosts included."""
+        self._columns.set_aggregates(aggregates)
 
     async def load(self) -> None:
         """Read all hosts' use and all Servers' places, before the first choice.

@@ -7,6 +7,7 @@ from kilonova_operator.context import ProcessContext
 from kilonova_operator.domain.scheduling.defaults import build_default_rules
 from kilonova_operator.domain.scheduling.scheduler import SchedulingRules
 from kilonova_operator.roles import SUPER
+from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.control.server_time import build_server_time
@@ -160,7 +161,20 @@ def _build_ranking(context: ProcessContext, rules: SchedulingRules) -> HostRanki
         api=context.stores.api,
         clock=context.clock,
         random=context.random,
+        build_facts=context.aggregates.build_facts,
     )
     context.informers.compute_hosts.on_change(ranking.host_changed)
     ranking.load_hosts()
+    _follow_aggregates(context.aggregates, ranking)
     return ranking
+
+
+def _follow_aggregates(aggregates: AggregateIndex, ranking: HostRanking) -> None:
+    """Let hosts and aggregates that change be judged anew."""
+
+    def changed(_aggregate: str) -> None:
+        ranking.set_aggregates(aggregates.all_facts())
+
+    aggregates.on_host(ranking.facts_changed)
+    aggregates.on_aggregate(changed)
+    ranking.set_aggregates(aggregates.all_facts())

@@ -1,0 +1,1 @@
+"""Aggregates: which hosts they have, and what they share."""
