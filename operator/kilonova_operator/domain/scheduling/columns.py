@@ -40,6 +40,7 @@ Number = Literal[
     "hypervisor_version",
     "claims",
     "generation",
+    "read_generation",
     "io_ops",
     "failed_builds",
 ]
@@ -56,18 +57,19 @@ _NUMBERS: tuple[Number, ...] = (
     "hypervisor_version",
     "claims",
     "generation",
+    "read_generation",
     "io_ops",
     "failed_builds",
 )
-_AMOUNTS: tuple[Amount, ...] = (
+_SIZES: tuple[Amount, ...] = (
     "total",
     "reserved",
     "min_unit",
     "max_unit",
     "step_size",
     "unmanaged",
-    "used",
 )
+_AMOUNTS: tuple[Amount, ...] = (*_SIZES, "used")
 _NOTHING: Mapping[Coded, Hashable] = {
     "cell": "",
     "zone": "",
@@ -88,6 +90,9 @@ class HostColumns:
     def __init__(self) -> None:
         self.hosts: list[str] = []
         self.log = ChangeLog()
+        """Rows of which anything changed."""
+        self.facts_log = ChangeLog()
+        """Rows of which more changed than what is used of them."""
         self.disabled_cells: frozenset[str] = frozenset()
         self.aggregates: frozenset[AggregateFacts] = frozenset()
         """Every aggregate there is, those without hosts included."""
@@ -103,6 +108,7 @@ class HostColumns:
         self._codes = {name: np.zeros(self._room, np.int64) for name in _NOTHING}
         self._amounts: dict[tuple[Amount, str], IntArray] = {}
         self._ratios: dict[str, FloatArray] = {}
+        self._room_left: dict[str, FloatArray] = {}
         for resource_class in RESOURCE_CLASSES:
             self._add_class(resource_class)
 
@@ -130,6 +136,12 @@ class HostColumns:
         if resource_class not in self._ratios:
             return np.ones(len(self))
         return self._ratios[resource_class][: len(self)]
+
+    def room(self, resource_class: str) -> FloatArray:
+        """Return what capacity is left beside all that is taken; may be negative."""
+        if resource_class not in self._room_left:
+            return np.zeros(len(self))
+        return self._room_left[resource_class][: len(self)]
 
     def codes(self, name: Coded) -> IntArray:
         """Return the number of each host's value of a shared quality."""
@@ -165,7 +177,7 @@ class HostColumns:
         disabled = frozenset(cells)
         if disabled != self.disabled_cells:
             self.disabled_cells = disabled
-            self.log.note_everything()
+            self._note_everything()
 
     def set_aggregates(self, aggregates: Iterable[AggregateFacts]) -> None:
         """Say which aggregates there are; their hosts' facts name them as well."""
@@ -194,23 +206,23 @@ class HostColumns:
             name for name, value in coded.items() if self._set_code(name, row, value)
         }
         if "aggregates" in changed:
-            self.log.note_everything()  # weights may count otherwise everywhere
+            self._note_everything()  # weights may count otherwise everywhere
         else:
-            self.log.note(row)
+            self._note_facts(row)
 
     def set_numa(self, host: str, topology: Hashable) -> None:
         """Replace a host's NUMA cells with what is used of them; None: unknown."""
         row = self._rows.get(host)
         if row is not None:
             self._set_code("numa", row, topology)
-            self.log.note(row)
+            self._note_facts(row)
 
     def set_number(self, host: str, name: Number, value: int) -> None:
         """Replace one number of a host, such as the builds under way on it."""
         row = self._rows.get(host)
         if row is not None and self._numbers[name][row] != value:
             self._numbers[name][row] = value
-            self.log.note(row)
+            self._note_facts(row)
 
     def set_provider(self, view: ProviderView) -> bool:
         """Replace a host's amounts; False if the row already knows newer ones."""
@@ -219,16 +231,21 @@ class HostColumns:
             view.generation < self._numbers["generation"][row]
         ):
             return False
-        self._flags["provided"][row] = True
         self._numbers["generation"][row] = view.generation
+        self._numbers["read_generation"][row] = view.generation
         self._numbers["claims"][row] = view.claims
+        resized = not self._flags["provided"][row]
+        self._flags["provided"][row] = True
         for resource_class in view.inventories.keys() - self._ratios.keys():
             self._add_class(resource_class)
         for resource_class in self._ratios:
             inventory = view.inventories.get(resource_class, _ABSENT)
             used = view.used.get(resource_class, 0)
-            self._set_inventory(row, resource_class, inventory, used)
-        self.log.note(row)
+            resized |= self._set_inventory(row, resource_class, inventory, used)
+        if resized:
+            self._note_facts(row)
+        else:
+            self.log.note(row)
         return True
 
     def consume(self, host: str, amounts: Mapping[str, int]) -> None:
@@ -238,6 +255,19 @@ class HostColumns:
     def give_back(self, host: str, amounts: Mapping[str, int]) -> None:
         """Count a release that was made since the host's amounts were read."""
         self._count(host, amounts, sign=-1)
+
+    def settle(self, host: str, amounts: Mapping[str, int], generation: int) -> None:
+        """Keep a consumed claim that was committed with this provider generation.
+
+        Amounts that were read since then hold it already.
+        """
+        row = self._rows.get(host)
+        if row is None:
+            return
+        if self._numbers["read_generation"][row] >= generation:
+            self.give_back(host, amounts)
+        elif self._numbers["generation"][row] < generation:
+            self._numbers["generation"][row] = generation
 
     def remove(self, host: str) -> None:
         """Forget a host; may run twice."""
@@ -254,7 +284,7 @@ class HostColumns:
         if row != last:
             self.hosts[row] = moved
             self._rows[moved] = row
-        self.log.note_everything()
+        self._note_everything()
 
     def _count(self, host: str, amounts: Mapping[str, int], *, sign: int) -> None:
         row = self._rows.get(host)
@@ -265,7 +295,16 @@ class HostColumns:
             used = self._amounts.get(("used", resource_class))
             if used is not None:
                 used[row] += sign * amount
+                self._room_left[resource_class][row] -= sign * amount
         self.log.note(row)
+
+    def _note_facts(self, row: int) -> None:
+        self.log.note(row)
+        self.facts_log.note(row)
+
+    def _note_everything(self) -> None:
+        self.log.note_everything()
+        self.facts_log.note_everything()
 
     def _value_of(self, name: Coded, host: str) -> Any:
         code = int(self._codes[name][self._rows[host]])
@@ -282,11 +321,26 @@ class HostColumns:
 
     def _set_inventory(
         self, row: int, resource_class: str, inventory: Inventory, used: int
-    ) -> None:
-        for name in _AMOUNTS:
-            figure = used if name == "used" else getattr(inventory, name)
-            self._amounts[name, resource_class][row] = figure
-        self._ratios[resource_class][row] = inventory.allocation_ratio
+    ) -> bool:
+        """Set a class's figures; tell whether another than its use changed."""
+        resized = False
+        for name in _SIZES:
+            column, figure = (
+                self._amounts[name, resource_class],
+                getattr(inventory, name),
+            )
+            if column[row] != figure:
+                column[row] = figure
+                resized = True
+        ratios = self._ratios[resource_class]
+        if ratios[row] != inventory.allocation_ratio:
+            ratios[row] = inventory.allocation_ratio
+            resized = True
+        self._amounts["used", resource_class][row] = used
+        # Exact: a whole number taken off a real one gives no new digits.
+        left = inventory.capacity - (used + inventory.unmanaged)
+        self._room_left[resource_class][row] = left
+        return resized
 
     def _ensure_row(self, host: str) -> int:
         row = self._rows.get(host)
@@ -303,13 +357,14 @@ class HostColumns:
         for name, codes in self._codes.items():
             values = self._values[name]
             codes[row] = values.take(values.value(ABSENT))
-        self.log.note_everything()
+        self._note_everything()
         return row
 
     def _add_class(self, resource_class: str) -> None:
         for name in _AMOUNTS:
             self._amounts[name, resource_class] = np.zeros(self._room, np.int64)
         self._ratios[resource_class] = np.ones(self._room)
+        self._room_left[resource_class] = np.zeros(self._room)
 
     def _arrays(self) -> Iterable[npt.NDArray[Any]]:
         yield from self._flags.values()
@@ -317,6 +372,7 @@ class HostColumns:
         yield from self._codes.values()
         yield from self._amounts.values()
         yield from self._ratios.values()
+        yield from self._room_left.values()
 
     def _grow(self) -> None:
         self._room *= 2
@@ -325,6 +381,7 @@ class HostColumns:
         self._codes = {k: _doubled(v) for k, v in self._codes.items()}
         self._amounts = {k: _doubled(v) for k, v in self._amounts.items()}
         self._ratios = {k: _doubled(v) for k, v in self._ratios.items()}
+        self._room_left = {k: _doubled(v) for k, v in self._room_left.items()}
 
 
 _S = TypeVar("_S", bound=np.generic)

@@ -134,6 +134,17 @@ class RequestWeigher(Weigher, Protocol):
         ...
 
 
+class FactsAlone:
+    """For rules and weighers that read nothing of what claims change."""
+
+    reads_use = False
+
+
+def reads_use(rule: object) -> bool:
+    """Tell whether a claim on a host may change what the rule says of it."""
+    return bool(getattr(rule, "reads_use", True))
+
+
 class NoExtraSpecs:
     """For rules that read no extra spec."""
 

@@ -60,6 +60,10 @@ class HostRows:
         """Return the allocation ratios of a resource class."""
         return self._columns.ratio(resource_class)[self._rows]
 
+    def room(self, resource_class: str) -> FloatArray:
+        """Return what capacity is left beside all that is taken; may be negative."""
+        return self._columns.room(resource_class)[self._rows]
+
     def taken(self, resource_class: str) -> IntArray:
         """Return claims and unmanaged use together."""
         return self.amount("used", resource_class) + self.amount(

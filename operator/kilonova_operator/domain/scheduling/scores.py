@@ -35,6 +35,7 @@ class Scores:
 
     totals: FloatArray | None = None
     _scales: dict[int, _Scale] = field(default_factory=dict)
+    _measured: tuple[int, ...] = ()
     _ends: frozenset[int] = frozenset()
 
     def forget(self) -> None:
@@ -46,14 +47,18 @@ class Scores:
         return not self._ends.isdisjoint(rows)
 
     def note_changes(
-        self, rows: IntArray, judgements: npt.NDArray[np.uint8], raw: RawWeights
+        self, rows: IntArray, pass_: npt.NDArray[np.bool_], raw: RawWeights
     ) -> None:
-        """Follow hosts that changed."""
+        """Follow hosts that changed; ``pass_`` tells of each row whether it passes."""
         totals = self.totals
         if totals is None:
             return
-        passing = rows[judgements[rows] == 0]
-        if self.depends_on(rows.tolist()) or not self._hold(passing, raw):
+        passing = rows[pass_]
+        if (
+            self._measured != raw.scaled
+            or self.depends_on(rows.tolist())
+            or not self._hold(passing, raw)
+        ):
             self.totals = None
             return
         totals[rows] = OUT
@@ -70,15 +75,14 @@ class Scores:
         return self.totals
 
     def _measure(self, passing: IntArray, raw: RawWeights) -> None:
-        self._scales = {}
+        self._scales, self._measured = {}, raw.scaled
         ends: set[int] = set()
-        if len(passing):
-            for number, weigher in enumerate(raw.weighers):
-                column = raw.column(number)
-                if column is not None:
-                    scale = _measure_scale(column[passing], weigher.minval, passing)
-                    self._scales[number] = scale
-                    ends.update(scale.ends)
+        for number in raw.scaled if len(passing) else ():
+            column = raw.column(number)
+            if column is not None:
+                values, minval = _take(column, passing), raw.weighers[number].minval
+                scale = self._scales[number] = _measure_scale(values, minval, passing)
+                ends.update(scale.ends)
         self._ends = frozenset(ends)
 
     def _hold(self, passing: IntArray, raw: RawWeights) -> bool:
@@ -86,7 +90,7 @@ class Scores:
             column = raw.column(number)
             if column is not None and not scale.holds(column[passing]):
                 return False
-        return bool(self._scales) or not len(passing)
+        return bool(self._scales) or not self._measured
 
     def _add_up(self, passing: IntArray, raw: RawWeights) -> FloatArray:
         totals = np.zeros(len(passing))
@@ -94,8 +98,10 @@ class Scores:
             column = raw.column(number)
             if column is None or scale.low == scale.top:
                 continue
-            scaled = (column[passing] - scale.low) / (scale.top - scale.low)
-            totals += _multiplier(raw, number, passing) * scaled
+            scaled = _take(column, passing) - scale.low
+            scaled /= scale.top - scale.low
+            scaled *= _multiplier(raw, number, passing)
+            totals += scaled
         return totals
 
 
@@ -117,6 +123,11 @@ def scale_once(
     """Return what one weigher adds to the totals of the rows ``passing``."""
     scaled = normalize_weights(column[passing], minval=raw.weighers[number].minval)
     return _multiplier(raw, number, passing) * scaled
+
+
+def _take(column: FloatArray, rows: IntArray) -> FloatArray:
+    """Return a column's values of some rows; a view where it is all of them."""
+    return column if len(rows) == len(column) else column[rows]
 
 
 def _measure_scale(

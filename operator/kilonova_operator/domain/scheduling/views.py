@@ -5,13 +5,13 @@ Only hosts that changed since the last look are judged again.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from kilonova_operator.domain.scheduling.columns import HostColumns, IntArray
-from kilonova_operator.domain.scheduling.interfaces import ClassRule
+from kilonova_operator.domain.scheduling.interfaces import ClassRule, reads_use
 from kilonova_operator.domain.scheduling.request import RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 from kilonova_operator.domain.scheduling.scores import Scores
@@ -37,32 +37,51 @@ class ClassView:
     ) -> None:
         self._columns = columns
         self._asked = asked
-        self._rules = tuple((n, rule) for n, rule in rules if rule.applies(asked))
+        applying = [(number, rule) for number, rule in rules if rule.applies(asked)]
+        self._of_facts = [pair for pair in applying if not reads_use(pair[1])]
+        self._of_use = [pair for pair in applying if reads_use(pair[1])]
         self._highest = highest
-        self._place = -1
+        self._place = self._facts_place = -1
+        self._by_facts: Judgements = np.zeros(0, np.uint8)
         self.judgements: Judgements = np.zeros(0, np.uint8)
         self.counts: IntArray = np.zeros(highest + 1, np.int64)
         self.scores = Scores()
 
     def refresh(self, raw: RawWeights) -> None:
         """Judge what changed; ``raw`` is current already."""
-        changed = self._columns.log.list_since(self._place)
-        self._place = self._columns.log.place
-        if changed is None:
-            self.judgements = self._judge(HostRows(self._columns))
+        columns = self._columns
+        resized = columns.facts_log.list_since(self._facts_place)
+        changed = columns.log.list_since(self._place)
+        self._facts_place, self._place = columns.facts_log.place, columns.log.place
+        if resized is None or changed is None:
+            hosts = HostRows(columns)
+            self._by_facts = self._judge(hosts, self._of_facts)
+            by_use = self._judge(hosts, self._of_use)
+            self.judgements = _find_first(self._by_facts, by_use)
             self.counts = self._count(self.judgements)
             self.scores.forget()
-        elif len(changed):
-            before = self.judgements[changed]
-            after = self._judge(HostRows(self._columns, changed))
+            return
+        if len(resized):
+            hosts = HostRows(columns, resized)
+            self._by_facts[resized] = self._judge(hosts, self._of_facts)
+        if len(changed):
+            self._judge_again(changed, raw)
+
+    def _judge_again(self, changed: IntArray, raw: RawWeights) -> None:
+        by_use = self._judge(HostRows(self._columns, changed), self._of_use)
+        before = self.judgements[changed]
+        after = _find_first(self._by_facts[changed], by_use)
+        if (before != after).any():
             self.judgements[changed] = after
             self.counts += self._count(after) - self._count(before)
-            self.scores.note_changes(changed, self.judgements, raw)
+        self.scores.note_changes(changed, after == 0, raw)
 
-    def _judge(self, hosts: HostRows) -> Judgements:
+    def _judge(
+        self, hosts: HostRows, rules: Sequence[tuple[int, ClassRule]]
+    ) -> Judgements:
         failed: Judgements = np.zeros(len(hosts), np.uint8)
         left = hosts.pass_all()
-        for number, rule in self._rules:
+        for number, rule in rules:
             passes = rule.mask(hosts, self._asked)
             failed[left & ~passes] = number
             left &= passes
@@ -107,3 +126,9 @@ class ClassViews:
         self._raw.refresh()
         view.refresh(self._raw)
         return view
+
+
+def _find_first(one: Judgements, other: Judgements) -> Judgements:
+    """Return the lower of two rules' numbers; 0, which is no rule, counts highest."""
+    lower: Judgements = np.minimum(one - np.uint8(1), other - np.uint8(1))
+    return lower + np.uint8(1)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES
 from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
@@ -71,14 +73,11 @@ class OtherCapacity:
 def find_room(hosts: HostRows, resource_class: str, wanted: int) -> BoolArray:
     """Tell of each host whether ``wanted`` fits beside what is taken."""
     name = resource_class
-    total, reserved = hosts.amount("total", name), hosts.amount("reserved", name)
-    capacity = (total - reserved) * hosts.ratio(name)
-    step_size = hosts.amount("step_size", name)
-    fits: BoolArray = hosts.taken(name) + wanted <= capacity
+    fits: BoolArray = hosts.room(name) >= wanted
     fits &= hosts.amount("min_unit", name) <= wanted
     fits &= hosts.amount("max_unit", name) >= wanted
     # A host without the class has step size 0 and max unit 0.
-    fits &= wanted % step_size.clip(min=1) == 0
+    fits &= wanted % np.maximum(hosts.amount("step_size", name), 1) == 0
     return fits
 
 

@@ -57,6 +57,13 @@ steps = st.one_of(
     st.tuples(
         st.just("consume"), names, st.fixed_dictionaries({VCPU: st.integers(0, 4)})
     ),
+    st.tuples(
+        st.just("number"),
+        names,
+        st.tuples(st.sampled_from(["failed_builds", "io_ops"]), st.integers(0, 2)).map(
+            lambda pair: {pair[0]: pair[1]}
+        ),
+    ),
     st.tuples(st.just("remove"), names, st.just({})),
     st.tuples(
         st.just("disable"), st.sampled_from(["cell1", "cell2", "-"]), st.just({})
@@ -72,6 +79,9 @@ def change(columns: HostColumns, what: str, name: str, values: dict[str, Any]) -
         columns.set_provider(made_view(name, **values))
     elif what == "consume":
         columns.consume(name, values)
+    elif what == "number":
+        for number, value in values.items():
+            columns.set_number(name, number, value)  # type: ignore[arg-type]
     elif what == "remove":
         columns.remove(name)
     else:
