@@ -83,12 +83,12 @@ class HostClaimer:
             try:
                 with self.ranking.assumed(request):
                     claim = await self.api.claim(self.duty.term(), request)
+                    self.ranking.claimed(claim)
             except ClaimRefused as refused:
                 if not refused.another_host_may_do:
                     raise
                 lost[request.host] = getattr(refused, "constraint", refused.reason)
                 continue
-            self.ranking.claimed(claim)
             return claim, decision
 
     def _build_claim(

@@ -43,16 +43,20 @@ class InstanceView:
         self._index = index
         self._clock = clock
         self._server_uid_index = server_uid_index
-        self._noted: dict[Key, _Noted] = {}
+        self._noted: dict[str, dict[Key, _Noted]] = {}
+        """By uid of the Server."""
 
     def of_server(self, server_uid: str) -> tuple[Instance, ...]:
         """Return a Server's Instances on all hosts, newest placement first."""
         watched = self._index.by_index(self._server_uid_index, server_uid)
         by_key = {_key(instance): instance for instance in watched}
-        for key in [k for k, n in self._noted.items() if _of(n, server_uid)]:
-            newest = self._newest(key, by_key.get(key))
+        noted = self._noted.get(server_uid, {})
+        for key in tuple(noted):
+            newest = self._newest(noted, key, by_key.get(key))
             if newest is not None:
                 by_key[key] = newest
+        if not noted:
+            self._noted.pop(server_uid, None)
         return tuple(
             sorted(by_key.values(), key=lambda i: -i.spec.placement_generation)
         )
@@ -62,15 +66,19 @@ class InstanceView:
         instance = Instance.model_validate(written)
         key = _key(instance)
         seen = self._index.find(key) is not None
-        self._noted[key] = _Noted(instance, self._clock.boottime(), seen)
+        of_server = self._noted.setdefault(instance.spec.server.uid, {})
+        of_server[key] = _Noted(instance, self._clock.boottime(), seen)
         return instance
 
     def forget(self, key: Key) -> None:
         """Note that an Instance is gone, whatever was noted."""
-        self._noted.pop(key, None)
+        for of_server in self._noted.values():
+            of_server.pop(key, None)
 
-    def _newest(self, key: Key, watched: Instance | None) -> Instance | None:
-        noted = self._noted[key]
+    def _newest(
+        self, of_server: dict[Key, _Noted], key: Key, watched: Instance | None
+    ) -> Instance | None:
+        noted = of_server[key]
         if watched is not None:
             noted.seen = True
             if _version(watched) < _version(noted.instance):
@@ -79,15 +87,11 @@ class InstanceView:
             return noted.instance
         # The informer has caught up: it shows this state, a newer one, or that
         # the object is gone.
-        del self._noted[key]
+        del of_server[key]
         return watched
 
     def _is_fresh(self, noted: _Noted) -> bool:
         return self._clock.boottime() - noted.at < _BELIEVED_SECONDS
-
-
-def _of(noted: _Noted, server_uid: str) -> bool:
-    return noted.instance.spec.server.uid == server_uid
 
 
 def _key(instance: Instance) -> Key:

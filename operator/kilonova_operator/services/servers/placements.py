@@ -6,7 +6,6 @@ counts already.
 """
 
 from collections.abc import Iterable, Mapping
-from uuid import UUID
 
 from kilonova_operator.domain.placement import Placement
 
@@ -86,6 +85,6 @@ class PlacementIndex:
 
 def _key(server_uid: str) -> bytes:
     try:
-        return UUID(server_uid).bytes
+        return bytes.fromhex(server_uid.replace("-", ""))
     except ValueError:
         return server_uid.encode()

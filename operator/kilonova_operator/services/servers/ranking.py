@@ -47,9 +47,9 @@ _REST_SECONDS = 1.0
 _PAGE_PLACEMENTS = 10_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Assumed:
-    """A claim that is under way; one of each, so compared by identity."""
+    """A claim that is under way."""
 
     host: str
     amounts: Mapping[str, int]
@@ -75,7 +75,8 @@ class HostRanking:
         self._clock = clock
         self._columns = HostColumns()
         self._scheduler = Scheduler(rules, self._columns, random=random)
-        self._assumed: set[_Assumed] = set()
+        self._assumed: dict[str, _Assumed] = {}
+        """By uid of the Server: one Server is placed once at a time."""
         self._reading = asyncio.Lock()
         self._read_at: float | None = None
         self._all_read_at: float | None = None
@@ -150,32 +151,32 @@ class HostRanking:
 
     @contextmanager
     def assumed(self, request: ClaimRequest) -> Iterator[None]:
-        """Count a claim while it is under way, for those who choose meanwhile."""
+        """Count a claim while it is under way, for those who choose meanwhile.
+
+        If it is made, ``claimed`` comes before the end; else it counts no more.
+        """
         host, uid = request.host, request.server.uid
-        claim = _Assumed(host, request.amounts)
-        before = self.placements.find_place(uid)
-        self._assumed.add(claim)
-        self._columns.consume(host, claim.amounts)
         group = request.group.group_uid if request.group else None
+        before = self.placements.find_place(uid)
+        self._columns.consume(host, request.amounts)
         self.placements.add(uid, host, group)
+        self._assumed[uid] = _Assumed(host, request.amounts)
         try:
             yield
-        except BaseException:
-            # A faster claim won, or the outcome is unknown.
-            self._stale.add(host)
-            self.placements.put_back(uid, before)
-            raise
         finally:
-            self._assumed.discard(claim)
-            self._columns.give_back(host, claim.amounts)
+            if self._assumed.pop(uid, None) is not None:
+                # A faster claim won, or the outcome is unknown.
+                self._columns.give_back(host, request.amounts)
+                self.placements.put_back(uid, before)
+                self._stale.add(host)
 
     def claimed(self, claim: Claim) -> None:
-        """Count a claim that was just made."""
+        """Keep an assumed claim: it was made."""
+        assumed = self._assumed.pop(claim.server.uid)
         if claim.provider is not None:
-            self._see(claim.provider)
+            self._columns.settle(claim.host, assumed.amounts, claim.provider.generation)
         else:
-            self._columns.consume(claim.host, claim.amounts)
-            self._stale.add(claim.host)
+            self._stale.add(claim.host)  # it was made before, and repeated
 
     def given_back(self, released: Released) -> None:
         """Count what was just released."""
@@ -187,7 +188,7 @@ class HostRanking:
 
     @contextmanager
     def _nothing_assumed(self) -> Iterator[None]:
-        under_way = tuple(self._assumed)
+        under_way = tuple(self._assumed.values())
         for claim in under_way:
             self._columns.give_back(claim.host, claim.amounts)
         try:
@@ -242,6 +243,6 @@ class HostRanking:
         if self._columns.find_row(view.host) is None:
             return
         if self._columns.set_provider(view):
-            for claim in self._assumed:
+            for claim in self._assumed.values():
                 if claim.host == view.host:
                     self._columns.consume(claim.host, claim.amounts)
