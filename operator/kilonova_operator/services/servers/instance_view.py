@@ -12,6 +12,8 @@ from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.resources import Key, KubeObject
 
 _BELIEVED_SECONDS = 10.0
+_KEPT_SECONDS = 60.0
+_MOST_NOTED = 10_000
 
 
 class InstanceIndex(Protocol):
@@ -66,14 +68,28 @@ class InstanceView:
         instance = Instance.model_validate(written)
         key = _key(instance)
         seen = self._index.find(key) is not None
+        if len(self._noted) >= _MOST_NOTED:
+            self._forget_old()
         of_server = self._noted.setdefault(instance.spec.server.uid, {})
         of_server[key] = _Noted(instance, self._clock.boottime(), seen)
         return instance
 
-    def forget(self, key: Key) -> None:
+    def forget(self, instance: Instance) -> None:
         """Note that an Instance is gone, whatever was noted."""
-        for of_server in self._noted.values():
-            of_server.pop(key, None)
+        uid = instance.spec.server.uid
+        of_server = self._noted.get(uid, {})
+        of_server.pop(_key(instance), None)
+        if not of_server:
+            self._noted.pop(uid, None)
+
+    def _forget_old(self) -> None:
+        """Drop what the informer has shown long ago, of Servers nobody asks for."""
+        oldest = self._clock.boottime() - _KEPT_SECONDS
+        self._noted = {
+            uid: of_server
+            for uid, of_server in self._noted.items()
+            if any(noted.at > oldest for noted in of_server.values())
+        }
 
     def _newest(
         self, of_server: dict[Key, _Noted], key: Key, watched: Instance | None

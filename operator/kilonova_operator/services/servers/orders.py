@@ -11,7 +11,7 @@ from kilonova_api.instance import Instance
 from kilonova_api.instance_spec import DestroyOrder, InstanceSpec
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.errors import NotFound
-from kilonova_api.kube.resources import SECRET, Key
+from kilonova_api.kube.resources import SECRET
 from kilonova_api.names import API_VERSION, cell_field_manager, host_namespace
 from kilonova_api.server import Server
 from kilonova_operator.domain.order_book import Action, Booking
@@ -95,7 +95,7 @@ class OrderWriter:
                 Instance.resource(), meta.namespace, meta.name, operations
             )
         except NotFound:
-            self.instances.forget(Key.of(meta.namespace, meta.name))
+            self.instances.forget(instance)
             return None
         return self.instances.note(written)
 
@@ -142,7 +142,7 @@ class OrderWriter:
                 uid=meta.uid,
                 resource_version=meta.resource_version,
             )
-        self.instances.forget(Key.of(meta.namespace, meta.name))
+        self.instances.forget(instance)
 
     async def find_user_data(self, instance: Instance) -> bool:
         """Tell whether the Secret that an Instance names is there."""
