@@ -15,12 +15,18 @@ from dataclasses import dataclass, field
 from random import Random
 
 from parity.filters_topic import FiltersTopic
+from parity.fit_topic import FitTopic
 from parity.numa_topic import NumaTopic
 from parity.oracle_client import Case, Oracle, open_oracle
 from parity.topic import Topic
 from parity.weighers_topic import WeighersTopic
 
-TOPICS: tuple[Topic, ...] = (FiltersTopic(), WeighersTopic(), NumaTopic())
+TOPICS: tuple[Topic, ...] = (
+    FiltersTopic(),
+    WeighersTopic(),
+    FitTopic(),
+    NumaTopic(),
+)
 
 _CASES_A_LINE = 50
 _SHOWN_DIFFERENCES = 5

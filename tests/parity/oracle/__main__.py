@@ -33,6 +33,7 @@ from typing import Any, TextIO
 
 CALLS = {
     "filters": "filters_call",
+    "fit": "fit_call",
     "numa": "numa_call",
     "weighers": "weighers_call",
 }

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from kilonova_api.flavor import FlavorSize
-from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU, sort_amounts
-
-_MIB_PER_GIB = 1024
+from kilonova_api.flavor import FlavorSize, FlavorSpec
+from kilonova_api.flavor_extra_specs import effective_extra_specs
+from kilonova_operator.domain.scheduling.resource_request import (
+    build_resource_request,
+)
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -106,19 +107,24 @@ class BuildRequest:
         return dict(self.asked.amounts)
 
 
-def build_amounts(flavor: FlavorSize) -> dict[str, int]:
-    """Return what a flavor takes of a host; nothing that is zero is asked for.
+def build_amounts(
+    flavor: FlavorSize, properties: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """Return what a flavor, run with an image, takes of a host.
 
-    Swap counts in whole GiB, rounded up.
-    Source: nova.scheduler.utils.resources_from_flavor, Nova 34.
+    Raises:
+        MalformedRequest: a word cannot be read; it names the key.
+        NumaRequestInvalid: CPU policies cannot be read, or contradict each other.
     """
-    swap_gib = -(-flavor.swap_mib // _MIB_PER_GIB)
-    amounts = {
-        VCPU: flavor.vcpus,
-        MEMORY_MB: flavor.ram_mib,
-        DISK_GB: flavor.root_gib + flavor.ephemeral_gib + swap_gib,
-    }
-    return dict(sort_amounts(amounts))
+    specs = list_extra_specs(flavor)
+    return dict(build_resource_request(flavor, specs, properties or {}).amounts)
+
+
+def list_extra_specs(flavor: FlavorSize) -> Mapping[str, str]:
+    """Return all extra specs of a flavor, those of its typed fields as well."""
+    if isinstance(flavor, FlavorSpec):
+        return effective_extra_specs(flavor)
+    return flavor.extra_specs
 
 
 def sort_pairs(values: Mapping[str, str]) -> Pairs:
