@@ -184,7 +184,7 @@ class HostColumns:
         known = frozenset(aggregates)
         if known != self.aggregates:
             self.aggregates = known
-            self.log.note_everything()
+            self._note_everything()
 
     def set_facts(self, facts: HostFacts) -> None:
         """Replace what is known of a host but its amounts."""

@@ -3,13 +3,14 @@
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.extra_spec_match import satisfies
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _SCOPE = "aggregate_instance_extra_specs"
 
 
-class AggregateInstanceExtraSpecsFilter:
+class AggregateInstanceExtraSpecsFilter(FactsAlone):
     """Pass hosts whose aggregates have a satisfying value for every key asked for.
 
     Keys without a scope count as well.

@@ -2,14 +2,18 @@
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _KEY = "instance_type"
 
 
-class AggregateTypeAffinityFilter(Always, NoExtraSpecs):
+class AggregateTypeAffinityFilter(Always, FactsAlone, NoExtraSpecs):
     """Pass hosts whose aggregates name no flavors, or this one.
 
     Source: nova.scheduler.filters.type_filter, Nova 34.

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
-class AggregateImagePropertiesIsolation(NoExtraSpecs):
+class AggregateImagePropertiesIsolation(FactsAlone, NoExtraSpecs):
     """Pass hosts whose aggregates say nothing else of the image's properties.
 
     ``namespace`` and ``separator``: only metadata whose keys begin with both

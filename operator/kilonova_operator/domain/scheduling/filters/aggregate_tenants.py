@@ -2,14 +2,18 @@
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _PREFIX = "filter_tenant_id"
 
 
-class AggregateMultiTenancyIsolation(Always, NoExtraSpecs):
+class AggregateMultiTenancyIsolation(Always, FactsAlone, NoExtraSpecs):
     """Pass hosts whose aggregates name no tenants, or this one.
 
     Keys are ``filter_tenant_id`` and all that begin so; a tenant is a namespace.

@@ -1,12 +1,12 @@
 """AllHostsFilter: every host passes."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class AllHostsFilter(NoExtraSpecs):
+class AllHostsFilter(FactsAlone, NoExtraSpecs):
     """Pass every host. Source: nova.scheduler.filters.all_hosts_filter, Nova 34."""
 
     name = "AllHostsFilter"

@@ -1,12 +1,16 @@
 """ComputeFilter: the host's service is enabled and alive."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class ComputeFilter(Always, NoExtraSpecs):
+class ComputeFilter(Always, FactsAlone, NoExtraSpecs):
     """Pass hosts that are up and not held.
 
     Source: nova.scheduler.filters.compute_filter, Nova 34.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
@@ -34,7 +34,7 @@ _HYPERVISORS = {"powervm": "phyp", "xapi": "xen"}
 
 
 @dataclass(frozen=True, slots=True)
-class ImagePropertiesFilter(NoExtraSpecs):
+class ImagePropertiesFilter(FactsAlone, NoExtraSpecs):
     """Pass hosts that can run such a guest.
 
     ``default_architecture``: of images that name none; empty: any.

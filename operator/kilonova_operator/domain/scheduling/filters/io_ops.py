@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
@@ -12,7 +16,7 @@ _KEY = "max_io_ops_per_host"
 
 
 @dataclass(frozen=True, slots=True)
-class IoOpsFilter(Always, NoExtraSpecs):
+class IoOpsFilter(Always, FactsAlone, NoExtraSpecs):
     """Pass hosts with fewer disk-heavy tasks than the limit.
 
     Source: nova.scheduler.filters.io_ops_filter, Nova 34.
@@ -35,7 +39,7 @@ class IoOpsFilter(Always, NoExtraSpecs):
 
 
 @dataclass(frozen=True, slots=True)
-class AggregateIoOpsFilter(Always, NoExtraSpecs):
+class AggregateIoOpsFilter(Always, FactsAlone, NoExtraSpecs):
     """The same, where the lowest limit of a host's aggregates goes first.
 
     Without any, or with one that is no number, the site's holds.

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
-class IsolatedHostsFilter(NoExtraSpecs):
+class IsolatedHostsFilter(FactsAlone, NoExtraSpecs):
     """Pass isolated images on isolated hosts, and the others elsewhere.
 
     ``restrict_isolated_hosts_to_isolated_images`` off: other images may run on

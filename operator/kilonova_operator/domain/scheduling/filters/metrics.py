@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsFilter(NoExtraSpecs):
+class MetricsFilter(FactsAlone, NoExtraSpecs):
     """Pass hosts that report all metrics named.
 
     Source: nova.scheduler.filters.metrics_filter, Nova 34.

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
@@ -15,7 +15,7 @@ class MalformedAddress(KilonovaError):
     """A hint names a place in the network that is none."""
 
 
-class SimpleCIDRAffinityFilter(NoExtraSpecs):
+class SimpleCIDRAffinityFilter(FactsAlone, NoExtraSpecs):
     """Pass hosts whose own address is in the network asked for.
 
     Source: nova.scheduler.filters.affinity_filter, Nova 34.

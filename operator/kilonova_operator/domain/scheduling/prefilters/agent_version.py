@@ -2,12 +2,16 @@
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.facts import version_number
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class AgentVersion(Always, NoExtraSpecs):
+class AgentVersion(Always, FactsAlone, NoExtraSpecs):
     """Leave out hosts whose agent would answer Stalled: AgentTooOld."""
 
     name = "AgentTooOld"

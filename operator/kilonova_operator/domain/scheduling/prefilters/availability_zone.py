@@ -1,12 +1,12 @@
 """Only hosts of the availability zone that is asked for."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class AvailabilityZone(NoExtraSpecs):
+class AvailabilityZone(FactsAlone, NoExtraSpecs):
     """Leave out hosts of other zones; a zone that does not exist has no hosts.
 
     A meant deviation: Nova lets a zone that no aggregate names, "nova" as well,

@@ -1,12 +1,16 @@
 """Only hosts of cells that take new Servers."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class CellEnabled(Always, NoExtraSpecs):
+class CellEnabled(Always, FactsAlone, NoExtraSpecs):
     """Leave out hosts of disabled cells, and of cells not asked for.
 
     Source: nova.scheduler.host_manager.refresh_cells_caches, Nova 34; here it

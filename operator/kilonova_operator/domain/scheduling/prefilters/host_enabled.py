@@ -1,14 +1,18 @@
 """Only hosts whose scheduling is enabled."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _DISABLED = "COMPUTE_STATUS_DISABLED"
 
 
-class HostEnabled(Always, NoExtraSpecs):
+class HostEnabled(Always, FactsAlone, NoExtraSpecs):
     """Leave out hosts that are held: disabled, changed in identity, or new.
 
     An admin may set the trait COMPUTE_STATUS_DISABLED to the same end.

@@ -1,12 +1,16 @@
 """Only hosts that have a cell and have reported what they have."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
-class HostMapped(Always, NoExtraSpecs):
+class HostMapped(Always, FactsAlone, NoExtraSpecs):
     """Leave out unmapped hosts, where Nova would choose them and then fail.
 
     Source of the failure avoided: HostMappingNotFound in

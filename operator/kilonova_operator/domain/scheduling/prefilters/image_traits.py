@@ -1,7 +1,7 @@
 """Only hosts that can give a guest what its image says of it."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone, NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
@@ -16,7 +16,7 @@ _PREFIXES = {
 }
 
 
-class ImageTraits(NoExtraSpecs):
+class ImageTraits(FactsAlone, NoExtraSpecs):
     """Leave out hosts without the traits of the image's buses and models.
 
     A meant deviation: where a value has no trait of its own, Nova requires none of
@@ -42,7 +42,7 @@ class ImageTraits(NoExtraSpecs):
         return f"For the image's properties the host must have {wanted}."
 
 
-class ImageTypeSupport(NoExtraSpecs):
+class ImageTypeSupport(FactsAlone, NoExtraSpecs):
     """Leave out hosts that cannot read the image's format.
 
     Source: nova.scheduler.request_filter.require_image_type_support, Nova 34, with

@@ -2,7 +2,11 @@
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
@@ -10,7 +14,7 @@ _SCOPE = "trait:"
 _REQUIRED = "required"
 
 
-class IsolatedAggregates(Always, NoExtraSpecs):
+class IsolatedAggregates(Always, FactsAlone, NoExtraSpecs):
     """Leave out aggregates whose ``trait:NAME=required`` the request does not ask for.
 
     Source: nova.scheduler.request_filter.isolate_aggregates, Nova 34, with

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateFacts
 from kilonova_operator.domain.scheduling.columns import BoolArray
-from kilonova_operator.domain.scheduling.interfaces import Always, NoExtraSpecs
+from kilonova_operator.domain.scheduling.interfaces import (
+    Always,
+    FactsAlone,
+    NoExtraSpecs,
+)
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
@@ -12,7 +16,7 @@ TENANT_KEY = "filter_tenant_id"
 
 
 @dataclass(frozen=True, slots=True)
-class TenantIsolation(Always, NoExtraSpecs):
+class TenantIsolation(Always, FactsAlone, NoExtraSpecs):
     """Leave out hosts beyond a tenant's own aggregates, where it has any.
 
     ``required``: a tenant without an aggregate gets no host at all. A tenant's

@@ -1,13 +1,14 @@
 """Traits that a host must have, or must not."""
 
 from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _SCOPE = "trait:"
 
 
-class RequiredTraits:
+class RequiredTraits(FactsAlone):
     """Leave out hosts without every trait that flavor and image require.
 
     Source: placement.objects.research_context, Placement 16.
@@ -32,7 +33,7 @@ class RequiredTraits:
         return f"The host must have {_list(request.asked.required_traits)}."
 
 
-class ForbiddenTraits:
+class ForbiddenTraits(FactsAlone):
     """Leave out hosts with any trait that the flavor forbids."""
 
     name = "ForbiddenTraits"

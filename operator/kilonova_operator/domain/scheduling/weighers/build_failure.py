@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
-class BuildFailureWeigher:
+class BuildFailureWeigher(FactsAlone):
     """Failed builds since the last one that succeeded; the multiplier is turned round.
 
     Source: nova.scheduler.weights.compute, Nova 34.

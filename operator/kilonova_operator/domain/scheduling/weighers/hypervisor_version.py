@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
-class HypervisorVersionWeigher:
+class HypervisorVersionWeigher(FactsAlone):
     """The version as a number.
 
     Source: nova.scheduler.weights.hypervisor_version, Nova 34.

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 
 @dataclass(frozen=True, slots=True)
-class IoOpsWeigher:
+class IoOpsWeigher(FactsAlone):
     """Disk-heavy tasks under way. Source: nova.scheduler.weights.io_ops, Nova 34."""
 
     multiplier: float = -1.0

@@ -6,6 +6,7 @@ import numpy as np
 
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.metrics import HostMetric
 from kilonova_operator.domain.scheduling.rows import HostRows
 
@@ -13,7 +14,7 @@ WEIGHT_OF_UNAVAILABLE = -10000.0
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsWeigher:
+class MetricsWeigher(FactsAlone):
     """Metrics times their ratios; a host that lacks one that counts goes to the end.
 
     Where metrics are required Nova fails the whole request for one host without

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import FloatArray
+from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.rows import HostRows
 
 _MOST_DEVICES = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class PCIWeigher:
+class PCIWeigher(FactsAlone):
     """Few free PCI devices. No host offers any, so all are equal and score 0.
 
     Source: nova.scheduler.weights.pci, Nova 34.
