@@ -95,7 +95,7 @@ class OrderWriter:
                 Instance.resource(), meta.namespace, meta.name, operations
             )
         except NotFound:
-            self.instances.forget(instance)
+            self.instances.forget(ending.instance)
             return None
         return self.instances.note(written)
 
