@@ -31,7 +31,12 @@ class ComputeHostStatus(Status):
     ] = None
     zone: Annotated[
         str | None,
-        Field(description="Availability zone, from the Node's label.", max_length=63),
+        Field(
+            description=(
+                "Availability zone, from a HostAggregate, else from the Node's label."
+            ),
+            max_length=63,
+        ),
     ] = None
     namespace: Annotated[
         str | None,

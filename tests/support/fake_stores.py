@@ -131,6 +131,12 @@ class FakeApiStore(FakeEpochStore):
         return table
 
     @property
+    def claimed(self) -> dict[str, dict[str, int]]:
+        """What is claimed of hosts, by resource class."""
+        table: dict[str, dict[str, int]] = self.database.rows.setdefault("claimed", {})
+        return table
+
+    @property
     def network_names(self) -> dict[str, str]:
         table: dict[str, str] = self.database.rows.setdefault("network_names", {})
         return table
@@ -180,15 +186,24 @@ class FakeApiStore(FakeEpochStore):
         if self.inventories.get(host) != inventories:
             self._write(term)
             self.inventories[host] = inventories
-        return ProviderView(host, self._hosts[host], self.database.tick, inventories)
+        return self._build_view(host)
+
+    def _build_view(self, host: str) -> ProviderView:
+        return ProviderView(
+            host,
+            self._hosts[host],
+            self.database.tick,
+            self.inventories[host],
+            used=self.claimed.get(host, {}),
+        )
 
     async def list_provider_views(
         self, hosts: Collection[str] | None = None
     ) -> Sequence[ProviderView]:
         self._reach()
         return [
-            ProviderView(host, self._hosts[host], self.database.tick, inventories)
-            for host, inventories in self.inventories.items()
+            self._build_view(host)
+            for host in self.inventories
             if hosts is None or host in hosts
         ]
 

@@ -107,6 +107,7 @@ def connect_sources(context: ProcessContext, heartbeats: HeartbeatMonitor) -> No
         informers=context.informers,
         feeds=context.feeds,
         waiting=context.waiting,
+        aggregates=context.aggregates,
         hear_heartbeat=lambda namespace, version, born: heartbeats.hear(
             namespace, version, born=born
         ),

@@ -8,6 +8,8 @@ from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import Key
 from kilonova_api.server_quota import ServerQuota
 from kilonova_operator.domain.hosts.nodes import NodeSummary, PodSummary
+from kilonova_operator.domain.hosts.zones import ZONE_HELD
+from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.control.waiting import Reference, Waiting
 from kilonova_operator.services.guards import GUARD_KEY
@@ -35,6 +37,7 @@ class Sources:
     informers: Informers
     feeds: Feeds
     waiting: Waiting
+    aggregates: AggregateIndex
     hear_heartbeat: Callable[[str, str, bool], None]
 
     def connect(self) -> None:
@@ -49,6 +52,8 @@ class Sources:
         informers.heartbeats.on_change(self._heartbeat_changed)
         informers.host_namespaces.on_change(self._host_namespace_changed)
         informers.host_accounts.on_change(self._host_account_changed)
+        self.aggregates.on_host(self._publish_host)
+        self.aggregates.on_aggregate(self._publish_aggregate)
         for kind, name in REFERENCES.items():
             self.feeds.subscribe(Feed(kind), self._build_reference_waker(name))
 
@@ -86,6 +91,9 @@ class Sources:
         )
         if _takes_servers(new) and not _takes_servers(old):
             self.waiting.capacity_changed()
+        if _zone_of(old) != _zone_of(new):
+            for aggregate in self.aggregates.of_host(key.name):
+                self._publish_aggregate(aggregate.metadata.name)
 
     def _quota_changed(
         self, key: Key, old: ServerQuota | None, new: ServerQuota | None
@@ -138,6 +146,9 @@ class Sources:
     def _publish_host(self, host: str) -> None:
         self.feeds.publish(FeedKind.HOSTS, Key("", host))
 
+    def _publish_aggregate(self, aggregate: str) -> None:
+        self.feeds.publish(FeedKind.AGGREGATES, Key("", aggregate))
+
     def _publish_cells(self, old: str | None, new: str | None) -> None:
         if old != new:
             for cell in filter(None, (old, new)):
@@ -154,6 +165,13 @@ class Sources:
 def _holds(server: ServerSummary | None) -> bool:
     """Tell whether the Server holds addresses, as far as its status tells."""
     return server is not None and server.host is not None
+
+
+def _zone_of(host: ComputeHost | None) -> tuple[str | None, bool] | None:
+    """Return what aggregates say of the host's zone."""
+    if host is None:
+        return None
+    return host.status.zone, host.status.is_true(ZONE_HELD)
 
 
 def _takes_servers(host: ComputeHost | None) -> bool:

@@ -5,6 +5,7 @@ of how much it forbids.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.names import CELL_LABEL, HYPERVISOR_LABEL
@@ -21,7 +22,11 @@ from kilonova_operator.domain.hosts.identity import IdentityVerdict
 from kilonova_operator.domain.hosts.nodes import NodeSummary
 
 CORDONED = "Cordoned"
+DISABLED = "Disabled"
+FORCED_DOWN = "ForcedDown"
 UP = "Up"
+
+Scheduling = Literal["Enabled", "Disabled", "Held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,13 @@ class HostFacts:
 
     @property
     def state(self) -> HostState:
-        """Return the state: a host without its Node is down, heard or not."""
-        return "Down" if self.node is None else self.heartbeat
+        """Return the state.
+
+        A host without its Node is down, heard or not, and one of which an admin
+        says so.
+        """
+        gone = self.node is None or self.host.spec.forced_down
+        return "Down" if gone else self.heartbeat
 
 
 def judge_host(facts: HostFacts) -> Judgement:
@@ -48,20 +58,26 @@ def judge_host(facts: HostFacts) -> Judgement:
         _judge_identity(facts),
         facts.refusal,
         _judge_node(facts),
+        _judge_forced_down(facts),
         _judge_report(facts),
         _judge_heartbeat(facts),
         _judge_agent(facts),
     ):
         if judgement is not None:
             return judgement
+    if facts.host.spec.disabled:
+        return ready(DISABLED, _tell_disabled(facts.host.spec.disabled_reason))
     if facts.node is not None and facts.node.cordoned:
         return ready(CORDONED, "Its Node is cordoned: no new Servers.")
     return ready(UP)
 
 
-def takes_servers(judgement: Judgement) -> bool:
-    """Tell whether new Servers may be placed on the host."""
-    return judgement.status == "True" and judgement.reason != CORDONED
+def decide_scheduling(facts: HostFacts, judgement: Judgement) -> Scheduling:
+    """Tell whether new Servers may be placed on the host; an admin's word first."""
+    if facts.host.spec.disabled:
+        return "Disabled"
+    open_ = judgement.status == "True" and judgement.reason != CORDONED
+    return "Enabled" if open_ else "Held"
 
 
 def build_cell_not_found(cell: str) -> Judgement:
@@ -101,6 +117,21 @@ def _judge_node(facts: HostFacts) -> Judgement | None:
             f'Its Node has no label {HYPERVISOR_LABEL}="true": no new Servers.',
         )
     return None
+
+
+def _judge_forced_down(facts: HostFacts) -> Judgement | None:
+    if not facts.host.spec.forced_down:
+        return None
+    return Judgement(
+        "False",
+        FORCED_DOWN,
+        "An admin says that it is off, so it counts as down whatever its heartbeat "
+        "says. Take spec.forcedDown back once it is on again.",
+    )
+
+
+def _tell_disabled(reason: str | None) -> str:
+    return f"An admin disabled it: no new Servers. {reason or ''}".rstrip()
 
 
 def _judge_report(facts: HostFacts) -> Judgement | None:

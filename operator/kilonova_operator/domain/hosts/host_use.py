@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kilonova_api.instance import Instance
-from kilonova_operator.domain.inventory import MEMORY_MB, VCPU, Inventory
+from kilonova_operator.domain.inventory import MEMORY_MB, PCPU, VCPU, Inventory
 
 _MIB_PER_GIB = 1024
 
@@ -23,12 +23,14 @@ def build_host_use(
 ) -> HostUse:
     """Count the host's Instances against what it can give."""
     sizes = [instance.spec.flavor for instance in instances]
-    vcpu, memory = inventories[VCPU], inventories[MEMORY_MB]
-    vcpus = sum(size.vcpus for size in sizes) + vcpu.unmanaged
+    memory = inventories[MEMORY_MB]
+    processors = [inventories[c] for c in (VCPU, PCPU) if c in inventories]
+    strangers = sum(kind.unmanaged for kind in processors)
+    vcpus = sum(size.vcpus for size in sizes) + strangers
     ram_mib = sum(size.ram_mib for size in sizes) + memory.unmanaged
     return HostUse(
         servers=len(sizes),
-        vcpus=f"{vcpus}/{int(vcpu.capacity)}",
+        vcpus=f"{vcpus}/{sum(int(kind.capacity) for kind in processors)}",
         memory=f"{_gib(ram_mib)}/{_gib(memory.capacity)}Gi",
     )
 

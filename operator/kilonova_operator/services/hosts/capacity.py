@@ -4,14 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.hosts.host_conditions import CapacityFinding
 from kilonova_operator.domain.hosts.host_inventory import (
     InventoryPolicy,
     build_inventories,
+    find_overcommitted,
 )
+from kilonova_operator.domain.hosts.host_spec_errors import HostSpecRefused
 from kilonova_operator.domain.hosts.host_status import HostFacts
 from kilonova_operator.domain.inventory import Inventory
 from kilonova_operator.services.informers import BY_NODE, Informers
 from kilonova_operator.services.stores import ApiStore
+
+_Classes = Mapping[str, tuple[int, int]]
 
 
 @dataclass(slots=True)
@@ -24,6 +29,7 @@ class HostCapacity:
     policy: InventoryPolicy
     on_more_room: Callable[[], None]
     _known: dict[str, Mapping[str, Inventory]] = field(default_factory=dict)
+    _overcommitted: dict[str, _Classes] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Write every host's inventories anew: the database is another one."""
@@ -33,28 +39,51 @@ class HostCapacity:
         """Return the inventories last written for a host."""
         return self._known.get(host)
 
-    async def report(self, host: str, facts: HostFacts) -> None:
+    async def report(self, host: str, facts: HostFacts) -> CapacityFinding:
         """Write the host's inventories if they differ from the last ones.
 
-        Without a Node or a report nothing is known, and what was known stays.
+        Without a Node or a report nothing is known, and what was known stays; so
+        it does where the spec cannot be.
         """
+        refused = None
+        try:
+            inventories = self._build(facts)
+        except HostSpecRefused as error:
+            refused, inventories = error, None
+        if inventories is None or inventories == self._known.get(host):
+            return CapacityFinding(refused, await self._look_again(host))
+        return CapacityFinding(None, await self._write(host, inventories))
+
+    def _build(self, facts: HostFacts) -> Mapping[str, Inventory] | None:
         report = facts.host.status.agent
         if report is None or facts.node is None:
-            return
+            return None
         pods = self.informers.pods.by_index(BY_NODE, facts.node.name)
-        inventories = build_inventories(report, facts.node, pods, self.policy)
+        return build_inventories(report, facts.node, pods, self.policy, facts.host.spec)
+
+    async def _write(self, host: str, inventories: Mapping[str, Inventory]) -> _Classes:
         before = self._known.get(host)
-        if inventories == before:
-            return
-        await self.store.set_inventory(self.term(), host, inventories)
+        view = await self.store.set_inventory(self.term(), host, inventories)
         self._known[host] = inventories
         if before is None or _has_more(inventories, before):
             self.on_more_room()
+        self._overcommitted[host] = find_overcommitted(view)
+        return self._overcommitted[host]
+
+    async def _look_again(self, host: str) -> _Classes:
+        """Return what is too much; read again only where something was."""
+        if self._overcommitted.get(host):
+            views = await self.store.list_provider_views([host])
+            self._overcommitted[host] = find_overcommitted(views[0]) if views else {}
+        return self._overcommitted.get(host, {})
 
 
 def _has_more(now: Mapping[str, Inventory], before: Mapping[str, Inventory]) -> bool:
     return any(
-        inventory.capacity - inventory.unmanaged
-        > before[name].capacity - before[name].unmanaged
+        name not in before or _room(inventory) > _room(before[name])
         for name, inventory in now.items()
     )
+
+
+def _room(inventory: Inventory) -> float:
+    return inventory.capacity - inventory.unmanaged

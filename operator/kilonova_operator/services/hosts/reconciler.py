@@ -12,11 +12,15 @@ from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.resources import Key
 from kilonova_api.names import host_namespace
-from kilonova_operator.domain.conditions import Judgement, build_conditions, stalled
+from kilonova_operator.domain.conditions import Judgement, stalled
+from kilonova_operator.domain.hosts.host_conditions import (
+    CapacityFinding,
+    build_host_conditions,
+)
 from kilonova_operator.domain.hosts.host_status import (
     HostFacts,
+    decide_scheduling,
     judge_host,
-    takes_servers,
 )
 from kilonova_operator.domain.hosts.host_use import HostUse, build_host_use
 from kilonova_operator.domain.hosts.identity import (
@@ -26,7 +30,9 @@ from kilonova_operator.domain.hosts.identity import (
     judge_identity,
 )
 from kilonova_operator.domain.hosts.nodes import NodeSummary
+from kilonova_operator.domain.hosts.zones import ZoneVerdict, ZoneWishes, decide_zone
 from kilonova_operator.domain.refusals import HostUnmapped
+from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.hosts.capacity import HostCapacity
@@ -44,6 +50,18 @@ _BELIEVED = {
     IdentityVerdict.FIRST,
     IdentityVerdict.ACCEPTED,
 }
+# Nothing tells that a claim was given back.
+_LOOK_AGAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found of a host, and what its status is built from."""
+
+    facts: HostFacts
+    pin: Identity | None
+    capacity: CapacityFinding
+    zone: ZoneVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,7 @@ class HostReconciler:
 
     kube: KubeApi
     informers: Informers
+    aggregates: AggregateIndex
     registrar: HostRegistrar
     heartbeats: HeartbeatMonitor
     cells: CellOfHost
@@ -97,20 +116,38 @@ class HostReconciler:
             cell=cell or "",
             refusal=refusal or cell_refusal,
         )
+        capacity = CapacityFinding()
         if identity.verdict in _BELIEVED and cell is not None:
-            await self._report_capacity(facts)
-        return await self._write(facts, identity.pin)
+            capacity = await self._report_capacity(facts)
+        found = _Found(facts, identity.pin, capacity, self._decide_zone(host, node))
+        again = await self._write(found)
+        if again is None and capacity.overcommitted:
+            return RetryAfter(_LOOK_AGAIN_SECONDS)
+        return again
 
-    async def _report_capacity(self, facts: HostFacts) -> None:
+    async def _report_capacity(self, facts: HostFacts) -> CapacityFinding:
         try:
-            await self.capacity.report(facts.host.metadata.name, facts)
+            return await self.capacity.report(facts.host.metadata.name, facts)
         except HostUnmapped:
             # The database is an older one than the one we mapped it in.
             await self.cells.load()
             raise
 
-    async def _write(self, facts: HostFacts, pin: Identity | None) -> RetryAfter | None:
-        host = facts.host
+    def _decide_zone(self, host: ComputeHost, node: NodeSummary | None) -> ZoneVerdict:
+        name, shown = host.metadata.name, host.status
+        zones = (a.spec.availability_zone for a in self.aggregates.of_host(name))
+        return decide_zone(
+            ZoneWishes(
+                of_aggregates=[zone for zone in zones if zone is not None],
+                of_node=shown.zone if node is None else node.zone,
+            ),
+            shown=shown.zone,
+            judged_before=shown.observed_generation >= 0,
+            holds_servers=bool(self.informers.instances.by_index(BY_HOST, name)),
+        )
+
+    async def _write(self, found: _Found) -> RetryAfter | None:
+        host = found.facts.host
         uid, shown = host.metadata.uid, host.status
         use = self._build_use(host)
         counts_differ = (use.servers, use.vcpus, use.memory) != (
@@ -121,7 +158,7 @@ class HostReconciler:
         wait_seconds = self.pacer.left_seconds(uid) if counts_differ else 0.0
         if wait_seconds:
             use = HostUse(shown.servers, shown.vcpus, shown.memory)
-        written = await self.statuses.write(host, self._build_status(facts, pin, use))
+        written = await self.statuses.write(host, self._build_status(found, use))
         if written and counts_differ and not wait_seconds:
             self.pacer.note_written(uid)
         return RetryAfter(wait_seconds) if wait_seconds else None
@@ -134,22 +171,26 @@ class HostReconciler:
             return HostUse(len(instances), shown.vcpus, shown.memory)
         return build_host_use(instances, inventories)
 
-    def _build_status(
-        self, facts: HostFacts, pin: Identity | None, use: HostUse
-    ) -> ComputeHostStatus:
+    def _build_status(self, found: _Found, use: HostUse) -> ComputeHostStatus:
+        facts, pin = found.facts, found.pin
         host, shown = facts.host, facts.host.status
         judgement = judge_host(facts)
         generation = host.metadata.generation
         now = self.clock.utcnow().replace(microsecond=0)
         return ComputeHostStatus(
             observed_generation=generation,
-            conditions=build_conditions(
-                judgement, current=shown.conditions, generation=generation, now=now
+            conditions=build_host_conditions(
+                judgement,
+                found.capacity,
+                found.zone,
+                current=shown.conditions,
+                generation=generation,
+                now=now,
             ),
             state=facts.state,
-            scheduling="Enabled" if takes_servers(judgement) else "Held",
+            scheduling=decide_scheduling(facts, judgement),
             cell=facts.cell or None,
-            zone=shown.zone if facts.node is None else facts.node.zone,
+            zone=found.zone.zone,
             namespace=host_namespace(host.metadata.name),
             host_id=None if pin is None else pin.host_id,
             node_uid=None if pin is None else pin.node_uid,

@@ -70,6 +70,7 @@ def build_host_services(context: ProcessContext) -> HostServices:
     reconciler = HostReconciler(
         kube=context.kube,
         informers=informers,
+        aggregates=context.aggregates,
         registrar=registrar,
         heartbeats=heartbeats,
         cells=cells,

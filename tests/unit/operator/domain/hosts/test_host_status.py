@@ -9,8 +9,8 @@ from kilonova_api.compute_host import ComputeHost
 from kilonova_operator.domain.conditions import stalled
 from kilonova_operator.domain.hosts.host_status import (
     HostFacts,
+    decide_scheduling,
     judge_host,
-    takes_servers,
 )
 from kilonova_operator.domain.hosts.identity import IdentityVerdict
 from kilonova_operator.domain.hosts.nodes import NodeSummary
@@ -27,14 +27,14 @@ NODE = NodeSummary(
 )
 
 
-def build_host(**agent: Any) -> ComputeHost:
+def build_host(spec: Any = None, **agent: Any) -> ComputeHost:
     report = {
         "hostId": "11111111-1111-4111-8111-111111111111",
         "agentVersion": "0.1.0",
         **agent,
     }
     return ComputeHost.model_validate(
-        {"metadata": {"name": "hv1"}, "status": {"agent": report}}
+        {"metadata": {"name": "hv1"}, "spec": spec or {}, "status": {"agent": report}}
     )
 
 
@@ -131,8 +131,32 @@ def test_a_host_is_judged_by_what_forbids_most(
 ) -> None:
     judgement = judge_host(facts)
     assert (judgement.status, judgement.reason) == (status, reason)
-    assert takes_servers(judgement) is takes
+    assert (decide_scheduling(facts, judgement) == "Enabled") is takes
 
 
 def test_a_host_without_its_node_is_down_however_loud_it_beats() -> None:
     assert replace(GOOD, node=None).state == "Down"
+
+
+def test_an_admins_word_closes_a_host_and_is_told_with_its_reason() -> None:
+    host = build_host({"disabled": True, "disabledReason": "BIOS 2.4, CHG-4711"})
+    facts = replace(GOOD, host=host)
+    judgement = judge_host(facts)
+    assert (judgement.status, judgement.reason) == ("True", "Disabled")
+    assert "BIOS 2.4, CHG-4711" in judgement.message
+    assert decide_scheduling(facts, judgement) == "Disabled"
+
+
+def test_a_disabled_host_that_is_down_is_disabled_all_the_same() -> None:
+    facts = replace(GOOD, host=build_host({"disabled": True}), heartbeat="Down")
+    judgement = judge_host(facts)
+    assert judgement.reason == "HeartbeatLost"
+    assert decide_scheduling(facts, judgement) == "Disabled"
+
+
+def test_a_host_that_is_forced_down_is_down_however_loud_it_beats() -> None:
+    facts = replace(GOOD, host=build_host({"forcedDown": True}))
+    judgement = judge_host(facts)
+    assert facts.state == "Down"
+    assert (judgement.status, judgement.reason) == ("False", "ForcedDown")
+    assert decide_scheduling(facts, judgement) == "Held"
