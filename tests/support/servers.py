@@ -9,6 +9,7 @@ from kilonova_api.meta import KubeObject
 from kilonova_api.names import API_VERSION, SERVER_FINALIZER, host_namespace
 from kilonova_api.network import Network
 from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
 
 NAMESPACE = "shop"
 CREATED = "2026-01-01T00:00:00Z"
@@ -120,6 +121,22 @@ def make_image(**spec: Any) -> Image:
 def make_network(*, ready: bool = True, **spec: Any) -> Network:
     obj = stored(network_manifest(**spec), uid="network-uid")
     return Network.model_validate(obj | {"status": network_status() if ready else {}})
+
+
+def group_manifest(name: str = "db", **spec: Any) -> dict[str, Any]:
+    """A ServerGroup as a person writes it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ServerGroup",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"policy": "AntiAffinity"} | spec,
+    }
+
+
+def make_group(*, deleting: bool = False, **spec: Any) -> ServerGroup:
+    marks = {"deletionTimestamp": CREATED} if deleting else {}
+    obj = stored(group_manifest(**spec), uid="group-uid", **marks)
+    return ServerGroup.model_validate(obj)
 
 
 def make_instance(

@@ -15,6 +15,7 @@ from kilonova_api.instance_spec import AuthorizedKey
 from kilonova_api.meta import SecretKeyRef
 from kilonova_api.network import ClusterNetwork, Network
 from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
 from kilonova_api.server_spec import NetworkRef, ServerNic
 
 MAX_USER_DATA_BYTES = 49151
@@ -46,6 +47,8 @@ class References:
     """By the name of the NIC."""
     secrets: Mapping[tuple[str, str], SecretValue] = field(default_factory=dict)
     """By name and key of the Secret."""
+    group: ServerGroup | None = None
+    """None as well where the Server names none."""
 
     def secret(self, ref: SecretKeyRef) -> SecretValue:
         """Return what was found for a reference to a Secret's key."""
@@ -106,6 +109,7 @@ def _problems(server: Server, found: References) -> Iterator[Problem]:
     yield from _image_problems(server, found)
     for nic in server.spec.networks:
         yield from _network_problems(nic, found.networks.get(nic.name))
+    yield from _group_problems(server, found)
     yield from _secret_problems(server, found)
     yield from _key_problems(server, found)
     yield from _user_data_problems(server, found)
@@ -193,6 +197,26 @@ def _network_problems(nic: ServerNic, network: AnyNetwork | None) -> Iterator[Pr
             f"{nic.fixed_address} of NIC {nic.name} is no host address of {kind} "
             f"{name} ({cidr}). Delete this Server and create it with an address of "
             "that range, or without fixedAddress.",
+        )
+
+
+def _group_problems(server: Server, found: References) -> Iterator[Problem]:
+    ref, group = server.spec.server_group_ref, found.group
+    if ref is None:
+        return
+    where = f"ServerGroup {ref.name} of namespace {server.metadata.namespace}"
+    if group is None:
+        yield Problem(
+            "ServerGroupNotFound",
+            f"{where} does not exist. Create it, or delete this Server and create it "
+            "without serverGroupRef.",
+            waits=True,
+        )
+    elif group.metadata.deletion_timestamp is not None:
+        yield Problem(
+            "ServerGroupDeleting",
+            f"{where} is being deleted. Create it again once it is gone.",
+            waits=True,
         )
 
 

@@ -14,6 +14,7 @@ from kilonova_api.kube.resources import SECRET, Key
 from kilonova_api.meta import KubeObject, SecretKeyRef
 from kilonova_api.network import ClusterNetwork, Network
 from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
 from kilonova_api.server_spec import NetworkRef
 from kilonova_operator.domain.servers.references import (
     AnyImage,
@@ -27,7 +28,14 @@ from kilonova_operator.services.control.waiting import Reference
 
 _KINDS: dict[str, type[KubeObject]] = {
     kind.__name__: kind
-    for kind in (Flavor, Image, ClusterImage, Network, ClusterNetwork)
+    for kind in (
+        Flavor,
+        Image,
+        ClusterImage,
+        Network,
+        ClusterNetwork,
+        ServerGroup,
+    )
 }
 T = TypeVar("T", bound=KubeObject)
 
@@ -40,6 +48,8 @@ def list_references(server: Server) -> frozenset[Reference]:
         (spec.image_ref.kind, spec.image_ref.name),
     ]
     named += [(network_kind(n.network_ref), n.network_ref.name) for n in spec.networks]
+    if spec.server_group_ref is not None:
+        named.append((ServerGroup.__name__, spec.server_group_ref.name))
     return frozenset(
         Reference(
             kind, Key(namespace or "" if _KINDS[kind].crd.namespaced else "", name)
@@ -50,7 +60,7 @@ def list_references(server: Server) -> frozenset[Reference]:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceReader:
-    """Reads flavor, image, networks and Secrets from the API server."""
+    """Reads flavor, image, networks, group and Secrets from the API server."""
 
     kube: KubeApi
 
@@ -58,10 +68,11 @@ class ReferenceReader:
         """Read everything a Server refers to; what is missing is None."""
         spec, namespace = server.spec, server.metadata.namespace or ""
         # One after another each would cost a round trip of the build's time.
-        (flavor, image, secrets), networks = await asyncio.gather(
+        (flavor, image, group, secrets), networks = await asyncio.gather(
             asyncio.gather(
                 self._find(Flavor, "", spec.flavor_ref.name),
                 self._find_image(namespace, spec.image_ref.kind, spec.image_ref.name),
+                self._find_group(server),
                 self.read_secrets(namespace, secret_refs(server)),
             ),
             asyncio.gather(
@@ -76,6 +87,7 @@ class ReferenceReader:
                 for nic, network in zip(spec.networks, networks, strict=True)
             },
             secrets=secrets,
+            group=group,
         )
 
     async def read_secrets(
@@ -107,6 +119,12 @@ class ReferenceReader:
         if kind == "Image":
             return await self._find(Image, namespace, name)
         return await self._find(ClusterImage, "", name)
+
+    async def _find_group(self, server: Server) -> ServerGroup | None:
+        ref, namespace = server.spec.server_group_ref, server.metadata.namespace
+        if ref is None:
+            return None
+        return await self._find(ServerGroup, namespace or "", ref.name)
 
     async def _find_network(self, namespace: str, ref: NetworkRef) -> AnyNetwork | None:
         if network_kind(ref) == "Network":

@@ -11,7 +11,13 @@ from kilonova_operator.domain.servers.references import (
     resolve_ssh_keys,
     resolve_user_data,
 )
-from support.servers import make_flavor, make_image, make_network, make_server
+from support.servers import (
+    make_flavor,
+    make_group,
+    make_image,
+    make_network,
+    make_server,
+)
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI ann@laptop"
 
@@ -40,6 +46,11 @@ def test_a_server_whose_references_are_all_there_has_no_problem() -> None:
     assert find_problem(make_server(), found()) is None
 
 
+def test_a_server_whose_group_is_there_has_no_problem() -> None:
+    server = make_server(serverGroupRef={"name": "db"})
+    assert find_problem(server, found(group=make_group())) is None
+
+
 @pytest.mark.parametrize(
     ("spec", "changes", "reason", "waits"),
     [
@@ -50,6 +61,18 @@ def test_a_server_whose_references_are_all_there_has_no_problem() -> None:
             {},
             {"networks": {"eth0": make_network(ready=False)}},
             "NetworkNotReady",
+            True,
+        ),
+        (
+            {"serverGroupRef": {"name": "db"}},
+            {"group": None},
+            "ServerGroupNotFound",
+            True,
+        ),
+        (
+            {"serverGroupRef": {"name": "db"}},
+            {"group": make_group(deleting=True)},
+            "ServerGroupDeleting",
             True,
         ),
         ({"userDataRef": REF}, {}, "SecretNotFound", True),
