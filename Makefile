@@ -12,7 +12,7 @@ BENCH := PYTHONPATH=lab:crds:operator:tests:. $(VENV)/python -m bench
 PYTEST := $(VENV)/python -m pytest
 # Compares the whole machine before and after, so nothing else may come and go.
 ALONE := tests/e2e/test_lab_traces.py
-PYTHON_FILES := crds operator node_agent lab tests bench
+PYTHON_FILES := crds operator node_agent cli lab tests bench
 export PYTHON
 
 ##@ Everyday
@@ -44,8 +44,8 @@ help: ## Show this list
 lint: setup ## ruff, mypy --strict, import contracts, generated files
 	$(VENV)/ruff check $(PYTHON_FILES)
 	$(VENV)/ruff format --check $(PYTHON_FILES)
-	$(VENV)/mypy crds operator node_agent lab tests bench
-	PYTHONPATH=crds:operator:node_agent $(VENV)/lint-imports
+	$(VENV)/mypy $(PYTHON_FILES)
+	PYTHONPATH=crds:operator:node_agent:cli $(VENV)/lint-imports
 	PYTHONPATH=crds $(VENV)/python -m kilonova_api.crdgen --check
 
 .PHONY: test-unit
@@ -96,9 +96,10 @@ crds: setup ## Generate the CRDs from the models
 lock: ## Resolve and lock the Python packages anew
 	$(UV_COMPILE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(UV_COMPILE) requirements/build.in -o requirements/build.txt
-	$(UV_COMPILE) --extra operator --extra agent --group dev pyproject.toml -o requirements/dev.txt
+	$(UV_COMPILE) --extra operator --extra agent --extra cli --group dev pyproject.toml -o requirements/dev.txt
 	$(UV_COMPILE) --extra operator pyproject.toml -o requirements/operator.txt
 	$(UV_COMPILE) --extra agent pyproject.toml -o requirements/agent.txt
+	$(UV_COMPILE) --extra cli pyproject.toml -o requirements/cli.txt
 	$(UV_COMPILE) requirements/parity.in -o requirements/parity.txt
 
 .PHONY: setup

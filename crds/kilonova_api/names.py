@@ -44,6 +44,11 @@ CELL0 = "cell0"
 """The cell of Servers that fit nowhere; it has no hosts."""
 CELL0_UUID = "00000000-0000-0000-0000-000000000000"
 
+SUPER_ROLE = "super"
+"""The operator's role that schedules: who holds its Lease answers admins."""
+OPERATOR_CONTAINER = "operator"
+"""Name of the operator's container in its pod."""
+
 SUPER_FIELD_MANAGER = "kilonova-super"
 AGENT_FIELD_MANAGER = "kilonova-agent"
 
@@ -51,6 +56,25 @@ _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST_PREFIX = "kilonova-host-"
 _DNS_LABEL_MAX = 63
 _HASH_DIGITS = 8
+
+
+def role_lease(release: str, role: str) -> str:
+    """Return the name of a role's Lease in the operator's namespace."""
+    return f"{release}-{role.replace('/', '-')}"
+
+
+def holder_identity(pod: str, process: str) -> str:
+    """Return the holder that a process of a pod is in its Leases.
+
+    A restarted container keeps its pod's name, and what its former self was about
+    to write may still be under way: so each process is another holder.
+    """
+    return f"{pod}_{process}"
+
+
+def pod_of_holder(identity: str) -> str:
+    """Return the pod of a Lease's holder; empty where it names none."""
+    return identity.rpartition("_")[0]
 
 
 def cell_field_manager(cell: str) -> str:

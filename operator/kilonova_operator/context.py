@@ -6,6 +6,7 @@ from random import Random
 
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
+from kilonova_operator.services.admin_verbs import AdminVerbs
 from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feeds
 from kilonova_operator.services.control.waiting import Waiting
@@ -54,5 +55,6 @@ class ProcessContext:
     leadership: Leadership
     freeze: Freeze
     lost: LostNotes
+    admin: AdminVerbs
     cluster_uid: str
     """uid of the namespace kube-system."""

@@ -2,6 +2,8 @@
 
 ``db sync`` makes databases and migrates them, ``db check`` and ``db version``
 tell where they are, ``db disown`` frees one from an installation that is gone.
+The other subjects ask the operator that runs in the same pod; each reads its
+request from standard input and prints the answer, both as one line of JSON.
 """
 
 import argparse
@@ -12,8 +14,10 @@ from time import monotonic, sleep
 
 from sqlalchemy.exc import DBAPIError
 
+from kilonova_api.admin import ADMIN_VERBS
 from kilonova_api.names import CELL0
 from kilonova_api.settings import BadSettings, read_settings
+from kilonova_operator.admin_client import answer_request
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.settings import API_DATABASE, Settings
@@ -86,6 +90,13 @@ def give_up(settings: Settings, asked: argparse.Namespace, say: Say) -> int:
     owner = disown(name, engine, confirmed=asked.yes)
     say(f"{name}: {owner} owns it no more; the next operator to start takes it")
     return OK
+
+
+def ask(settings: Settings, asked: argparse.Namespace, say: Say) -> int:
+    """Pass a request on to the running operator, and its answer back."""
+    answered, line = answer_request(settings.admin_socket, asked.verb, sys.stdin.buffer)
+    say(line)
+    return OK if answered else FAILED
 
 
 def _sync_one(settings: Settings, name: str, say: Say) -> None:
@@ -171,6 +182,9 @@ def _parser() -> argparse.ArgumentParser:
                 default=60.0,
                 help="how long to wait for a server that does not answer",
             )
+    for verb in ADMIN_VERBS:
+        command = subjects.add_parser(verb, help="ask the operator; kubectl nova does")
+        command.set_defaults(run=ask, verb=verb)
     command = database.add_parser("disown", help="free one from a gone installation")
     command.add_argument("name")
     command.add_argument("--yes", action="store_true", help="the old one is gone")

@@ -1,6 +1,8 @@
 """Roles that a process can hold, each under a Lease of its own."""
 
-SUPER = "super"
+from kilonova_api.names import SUPER_ROLE
+
+SUPER = SUPER_ROLE
 """Schedules, claims and releases, keeps cell0."""
 _CELL_PREFIX = "cell/"
 
@@ -13,8 +15,3 @@ def cell_role(cell: str) -> str:
 def cell_of_role(role: str) -> str | None:
     """Return the cell of a cell's role; None for super."""
     return role.removeprefix(_CELL_PREFIX) if role.startswith(_CELL_PREFIX) else None
-
-
-def lease_name(release: str, role: str) -> str:
-    """Return the name of a role's Lease in the operator's namespace."""
-    return f"{release}-{role.replace('/', '-')}"

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     crd_check_seconds: Annotated[float, Field(ge=1)] = 3600.0
     http_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes the pod's address
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    admin_socket: Path | None = None
+    """Where kilonova-manage asks this process; its folder becomes 0700. Without it
+    nobody can ask."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
 

@@ -35,6 +35,7 @@ from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.hosts.nodes import NodeSummary, build_node_summary
 from kilonova_operator.domain.inventory import Inventory, ProviderView
 from kilonova_operator.domain.refusals import StaleTerm
+from kilonova_operator.services.admin_verbs import AdminVerbs
 from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import Controller
@@ -100,6 +101,7 @@ class Operator:
     timers: dict[tuple[int, Key], float] = field(default_factory=dict)
     alive: bool = True
     lost_servers: LostServers = field(init=False)
+    admin: AdminVerbs = field(default_factory=AdminVerbs)
 
     def start(self) -> None:
         lab, feeds = self.lab, Feeds()
@@ -126,6 +128,7 @@ class Operator:
             leadership=cast("Any", Leads(self.number)),
             freeze=lab.freeze,
             lost=lab.lost,
+            admin=self.admin,
             cluster_uid="c1",
         )
         self.lost_servers = build_lost_servers(context)

@@ -7,10 +7,11 @@ from kilonova_api.instance import Instance
 from kilonova_api.kube.informer import Informer
 from kilonova_api.kube.lease import LeaseElector, LeaseSettings
 from kilonova_api.kube.lease_record import LeaseName
+from kilonova_api.names import holder_identity, role_lease
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.sources import Sources
-from kilonova_operator.roles import lease_name
+from kilonova_operator.services.admin_verbs import AdminVerbs
 from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.waiting import Waiting
@@ -47,6 +48,7 @@ def build_context(
         leadership=build_leadership(settings, parts, stores, informers.instances),
         freeze=Freeze(),
         lost=LostNotes(),
+        admin=AdminVerbs(),
         cluster_uid=cluster_uid,
     )
 
@@ -55,14 +57,12 @@ def build_leadership(
     settings: Settings, parts: Parts, stores: Stores, instances: Informer[Instance]
 ) -> Leadership:
     """Build the Leases; each process is a holder of its own, also after a restart."""
-    # A restarted container keeps its pod's name, and what its former self was
-    # about to write may still be under way.
-    identity = f"{settings.pod_name}_{uuid4().hex[:8]}"
+    identity = holder_identity(settings.pod_name, uuid4().hex[:8])
 
     def build_elector(
         role: str, annotations: Callable[[], Mapping[str, str]]
     ) -> LeaseElector:
-        lease = lease_name(settings.release, role)
+        lease = role_lease(settings.release, role)
         return LeaseElector(
             parts.kube,
             LeaseName(settings.namespace, lease, identity),

@@ -22,6 +22,7 @@ from kilonova_api.kube.clock import Deadline
 from kilonova_api.kube.errors import StoreWentBack
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.domain.errors import KilonovaError
+from kilonova_operator.process.admin_socket import AdminSocket, AdminSocketUnusable
 from kilonova_operator.process.build import build_context, connect_sources
 from kilonova_operator.process.cell_roles import CellRoles
 from kilonova_operator.process.controllers import ControllerRunner, RunningQueues
@@ -61,6 +62,7 @@ class OperatorProcess:
         self._kopf_task: asyncio.Task[None] | None = None
         self._queues: list[RunningQueues] = []
         self._stores: Stores | None = None
+        self._admin: AdminSocket | None = None
         self._context: ProcessContext | None = None
         self._ready: Mapping[str, bool] = {}
         """Cells of ours, and whether their databases answered at the start."""
@@ -104,10 +106,23 @@ class OperatorProcess:
         )
         super_role = build_super_role(context, self.health)
         connect_sources(context, super_role.hosts.heartbeats)
+        await self._open_admin_socket(context)
         await self._sync(context, supervisor)
         await self._lead(context, supervisor, versions)
         await self._start_work(super_role, supervisor, versions)
         self.health.working(f"holding {', '.join(settings.wanted_roles)}")
+
+    async def _open_admin_socket(self, context: ProcessContext) -> None:
+        path = self._settings.admin_socket
+        if path is None:
+            return
+        leads = partial(context.leadership.holds, SUPER)
+        admin = self._admin = AdminSocket(context.admin, leads=leads)
+        try:
+            await admin.start(path)
+        except AdminSocketUnusable as error:
+            # Servers are placed without it.
+            self.health.note("admin socket", str(error))
 
     async def _sync(self, context: ProcessContext, supervisor: Supervisor) -> None:
         self.health.waiting("informers: reading what exists")
@@ -221,6 +236,8 @@ class OperatorProcess:
             logger.warning("the databases could not be frozen: %s", failed)
 
     async def _close(self, supervisor: Supervisor) -> None:
+        if self._admin is not None:
+            await self._admin.close()
         leadership = self._context.leadership if self._context else None
         if leadership is not None:
             # While its tasks live, so that none of them sees a lost Lease.

@@ -20,6 +20,8 @@ securityContext:
 volumeMounts:
   - name: tmp
     mountPath: /tmp
+  - name: run
+    mountPath: /run/kilonova
   {{- if eq .Values.database.backend "mysql" }}
   - name: databases
     mountPath: /etc/kilonova/databases

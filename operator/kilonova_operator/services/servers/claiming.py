@@ -12,7 +12,7 @@ from kilonova_operator.domain.placement import (
     NicRequest,
 )
 from kilonova_operator.domain.refusals import ClaimRefused
-from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
     build_amounts,
@@ -90,6 +90,18 @@ class HostClaimer:
                 lost[request.host] = getattr(refused, "constraint", refused.reason)
                 continue
             return claim, decision
+
+    async def explain(
+        self, server: Server, found: References
+    ) -> tuple[Decision, list[HostVerdict]]:
+        """Say what ``claim_best`` would choose, and why; claim nothing.
+
+        Raises:
+            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+        """
+        asked = self.requests.build(server, found, tried_hosts=frozenset(), cell=None)
+        decision = await self.ranking.select(asked)
+        return decision, self.ranking.explain(asked)
 
     def _build_claim(
         self, server: Server, found: References, decision: Decision, attempt: Attempt

@@ -11,6 +11,7 @@ from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.control.server_time import build_server_time
+from kilonova_operator.services.servers.admin_wiring import register_admin_verbs
 from kilonova_operator.services.servers.adopt import Adopter
 from kilonova_operator.services.servers.claiming import HostClaimer
 from kilonova_operator.services.servers.conclude import Concluder
@@ -77,23 +78,20 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
         feeds=context.feeds,
         now=build_server_time(context.kube, context.clock).now,
     )
+    claimer = HostClaimer(
+        api=context.stores.api,
+        duty=duty,
+        requests=RequestBuilder(rules),
+        ranking=ranking,
+        instances=instances,
+        unknown=UnknownGuests(context.informers.compute_hosts),
+    )
+    register_admin_verbs(context, claimer)
     return SuperReconciler(
         kube=context.kube,
         api=context.stores.api,
         duty=duty,
-        placer=_build_placer(
-            context,
-            duty,
-            HostClaimer(
-                api=context.stores.api,
-                duty=duty,
-                requests=RequestBuilder(rules),
-                ranking=ranking,
-                instances=instances,
-                unknown=UnknownGuests(context.informers.compute_hosts),
-            ),
-            statuses,
-        ),
+        placer=_build_placer(context, duty, claimer, statuses),
         concluder=_build_concluder(
             context, duty, instances=instances, hosts=hosts, ranking=ranking
         ),

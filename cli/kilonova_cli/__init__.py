@@ -1,0 +1,1 @@
+"""``kubectl nova``: what people ask of Kilonova beside ``kubectl get``."""

@@ -1,0 +1,159 @@
+"""Where would it go: the answer of the scheduler that runs, without a trace."""
+
+from typing import Any
+
+import pytest
+
+from kilonova_api.admin import (
+    LIST_DECISIONS,
+    SCHEDULE_DRY_RUN,
+    DecisionsAnswer,
+    DryRunAnswer,
+)
+from kilonova_api.flavor import Flavor
+from kilonova_operator.services.admin_verbs import BadRequest
+from support.server_lab import ServerLab
+from support.servers import flavor_manifest, server_manifest
+
+
+@pytest.fixture
+async def lab() -> ServerLab:
+    made = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    await made.run()
+    return made
+
+
+async def dry_run(lab: ServerLab, manifest: dict[str, Any], **more: Any) -> Any:
+    verb = lab.operator.admin.get(SCHEDULE_DRY_RUN)
+    return DryRunAnswer.model_validate(await verb({"server": manifest} | more))
+
+
+def add_flavor(lab: ServerLab, name: str, **spec: Any) -> dict[str, Any]:
+    """Add a flavor; return a manifest that asks for it."""
+    lab.cluster.put(Flavor.resource(), flavor_manifest(name, **spec))
+    return server_manifest(flavorRef={"name": name})
+
+
+async def test_it_names_the_host_that_a_real_server_then_gets(lab: ServerLab) -> None:
+    lab.set_room("hv2", 2048)
+    for number in range(3):
+        answer = await dry_run(lab, server_manifest(f"web-{number}"))
+        key = lab.create_server(f"web-{number}")
+        await lab.run(seconds=2)
+        assert lab.server(key).status.host == answer.host
+        assert answer.zone == "az1"
+
+
+async def test_nothing_is_written(lab: ServerLab) -> None:
+    writes = (len(lab.cluster.writes), len(lab.api.writes), len(lab.cell.writes))
+    await dry_run(lab, server_manifest())
+    await lab.run(seconds=2)
+    after = (len(lab.cluster.writes), len(lab.api.writes), len(lab.cell.writes))
+    assert after == writes
+
+
+async def test_hosts_come_best_first_with_weights_that_add_up(lab: ServerLab) -> None:
+    lab.set_room("hv2", 2048)
+    lab.set_host_state("hv3", "Down")
+    answer = await dry_run(lab, server_manifest())
+    assert [host.host for host in answer.hosts] == ["hv2", "hv1", "hv3"]
+    best, second, down = answer.hosts
+    assert best.host == answer.host
+    assert best.total > second.total
+    assert sum(best.weights.values()) == pytest.approx(best.total)
+    assert down.failed is not None
+    assert not down.weights
+
+
+async def test_only_as_many_hosts_are_told_as_were_asked_for(lab: ServerLab) -> None:
+    answer = await dry_run(lab, server_manifest(), hosts=1)
+    assert len(answer.hosts) == 1
+    assert answer.hosts_not_shown == 2
+
+
+async def test_where_nothing_fits_the_counts_add_up_and_the_nearest_miss_is_told(
+    lab: ServerLab,
+) -> None:
+    manifest = add_flavor(lab, "huge", vcpus=1, ramMiB=1100)
+    answer = await dry_run(lab, manifest)
+    assert answer.host is None
+    record = answer.scheduling
+    assert record.hosts_considered == 3
+    assert sum(stage.hosts_removed for stage in record.stages) == 3
+    assert record.hosts_left == 0
+    assert "76 MiB" in record.nearest_miss
+
+
+async def test_a_missing_reference_is_told_and_that_it_would_be_waited_for(
+    lab: ServerLab,
+) -> None:
+    answer = await dry_run(lab, server_manifest(flavorRef={"name": "m9.none"}))
+    assert answer.problem.reason == "FlavorNotFound"
+    assert answer.problem.waits
+    assert answer.scheduling is None
+
+
+async def test_a_missing_network_does_not_hide_where_it_would_go(
+    lab: ServerLab,
+) -> None:
+    nic = {"name": "eth0", "networkRef": {"name": "none"}}
+    answer = await dry_run(lab, server_manifest(networks=[nic]))
+    assert answer.problem.reason == "NetworkNotFound"
+    assert answer.host is not None
+
+
+async def test_an_extra_spec_that_nobody_understands_is_told(lab: ServerLab) -> None:
+    manifest = add_flavor(lab, "odd", extraSpecs={"hw:warp_drive": "on"})
+    answer = await dry_run(lab, manifest)
+    assert answer.problem.reason == "UnsupportedExtraSpec"
+
+
+MANIFEST = server_manifest()
+
+
+@pytest.mark.parametrize(
+    ("manifest", "told"),
+    [
+        ({}, "apiVersion and kind must be"),
+        (MANIFEST | {"kind": "Pod"}, "apiVersion and kind must be"),
+        (MANIFEST | {"spec": []}, "spec: "),
+        (MANIFEST | {"data": {}}, "data: unknown field"),
+        (MANIFEST | {"spec": {"flavorRef": {"name": "a"}}}, "spec.imageRef: "),
+        (MANIFEST | {"spec": MANIFEST["spec"] | {"flavour": 1}}, "spec.flavour: unkn"),
+        (MANIFEST | {"metadata": {"name": "a"}}, "metadata.namespace: "),
+        (
+            MANIFEST | {"metadata": {"name": "a", "namespace": "../../nodes"}},
+            "metadata.namespace: ",
+        ),
+        (
+            MANIFEST | {"metadata": {"name": "A B", "namespace": "shop"}},
+            "metadata.name: ",
+        ),
+    ],
+)
+async def test_what_is_no_server_is_refused_with_the_place(
+    lab: ServerLab, manifest: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        await dry_run(lab, manifest)
+    assert told in str(refused.value)
+
+
+async def test_what_is_refused_is_not_repeated(lab: ServerLab) -> None:
+    secret = {"userData": ["hunter2"]}
+    with pytest.raises(BadRequest) as refused:
+        await dry_run(lab, MANIFEST | {"spec": MANIFEST["spec"] | secret})
+    assert "spec.userData" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_the_last_decisions_are_told_newest_first(lab: ServerLab) -> None:
+    key = lab.create_server()
+    await lab.run(seconds=2)
+    server = lab.server(key)
+    verb = lab.operator.admin.get(LIST_DECISIONS)
+    answer = DecisionsAnswer.model_validate(await verb({"uid": server.metadata.uid}))
+    (decision,) = answer.decisions
+    assert decision.outcome == "Claimed"
+    assert decision.host == server.status.host
+    assert decision.record["hostsConsidered"] == 3
