@@ -10,7 +10,8 @@ from kilonova_api import KINDS
 from kilonova_api.meta import KubeObject
 from kilonova_lab.api import ApiRefused
 from kilonova_lab.controlplane import ControlPlane
-from support.crd_rule_cases import CASES, Case
+from support.crd_rule_case import Case
+from support.crd_rule_cases import CASES
 
 _KINDS: dict[str, type[KubeObject]] = {kind.__name__: kind for kind in KINDS}
 
