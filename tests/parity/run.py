@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from parity.extra_specs_topic import ExtraSpecsTopic
 from parity.numa_topic import NumaTopic
 from parity.oracle_client import Case, Oracle, open_oracle
 from parity.topic import Topic
 
-TOPICS: tuple[Topic, ...] = (NumaTopic(),)
+TOPICS: tuple[Topic, ...] = (ExtraSpecsTopic(), NumaTopic())
 
 _CASES_A_LINE = 50
 _SHOWN_DIFFERENCES = 5

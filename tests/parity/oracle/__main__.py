@@ -31,7 +31,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, TextIO
 
-CALLS = {"numa": "numa_call"}
+CALLS = {"extra-specs": "extra_specs_call", "numa": "numa_call"}
 """Name of a call to the module that answers it."""
 
 
