@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from support.chart_cluster import RELEASE_NAMESPACE, Cluster
-from support.chart_manifests import build_namespace
+from support.chart_manifests import (
+    build_aggregate,
+    build_group,
+    build_namespace,
+    build_quota,
+)
 from support.kubectl import Cli
 
 HV1 = "kilonova-host-hv1"
@@ -75,6 +80,15 @@ FORBIDDEN: dict[str, tuple[list[str], Any]] = {
             "spec": {"vcpus": 1, "ramMiB": 1},
         },
     ),
+    "raise a quota": (
+        ["patch", "nquota", "quota", "-n", "default", "--type=merge", "-p", "{}"],
+        None,
+    ),
+    "delete a group": (["delete", "nsg", "db", "-n", "default"], None),
+    "write an aggregate": (
+        ["patch", "nagg", "az1", "--type=merge", "-p", "{}"],
+        None,
+    ),
     "make a pod": (["run", "shell", "--image=shell", "-n", HV1], None),
     "switch a guard off": (
         ["delete", "validatingadmissionpolicy", "kilonova-guard-crds"],
@@ -95,6 +109,25 @@ def test_the_operator_gets_a_secret_by_name(
 ) -> None:
     cluster.admin.kubectl("create", "secret", "generic", "keys", "-n", namespace)
     operator.kubectl("get", "secret", "keys", "-n", namespace)
+
+
+def test_the_operator_says_what_it_makes_of_groups_quotas_and_aggregates(
+    cluster: Cluster, operator: Cli, namespace: str
+) -> None:
+    made = (
+        build_group("db", namespace),
+        build_quota(namespace),
+        build_aggregate(f"all-{namespace}", hostSelector={}),
+    )
+    for manifest in made:
+        cluster.admin.create(manifest)
+        kind, name = manifest["kind"], manifest["metadata"]["name"]
+        where = [f"{kind.lower()}/{name}", "-n", namespace]
+        seen = json.dumps({"status": {"observedGeneration": 1}})
+        operator.kubectl(
+            "patch", *where, "--subresource=status", "--type=merge", "-p", seen
+        )
+        assert operator.get(*where)["status"]["observedGeneration"] == 1
 
 
 def test_the_operator_hears_heartbeats_and_no_other_lease(operator: Cli) -> None:
