@@ -74,6 +74,8 @@ class RequestDrawer:
         policy = self._random.choices([None, *_CPU_POLICIES], [30, 40, 10, 20])[0]
         if policy:
             self._say("cpu_policy", policy)
+        if self._chance(0.05):
+            self.image["hw_cpu_policy"] = self._random.choice(_CPU_POLICIES)
         pinned = policy in ("dedicated", "mixed")
         if self._chance(0.6 if pinned else 0.02):
             self._say("cpu_thread_policy", self._random.choice(_THREAD_POLICIES))

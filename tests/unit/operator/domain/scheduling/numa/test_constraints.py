@@ -8,6 +8,7 @@ from kilonova_operator.domain.scheduling.numa.constraints import (
 )
 from kilonova_operator.domain.scheduling.numa.cpu_mask import mask_of
 from kilonova_operator.domain.scheduling.numa.guest import GuestCell, GuestTopology
+from kilonova_operator.domain.scheduling.numa.policies import find_cpu_policy
 from kilonova_operator.domain.scheduling.numa.request import (
     NumaRequest,
     NumaRequestInvalid,
@@ -102,6 +103,31 @@ def test_amounts_and_traits_stand_for_policies() -> None:
     specs = {"resources:PCPU": "2", "trait:HW_CPU_HYPERTHREADING": "forbidden"}
     guest = _found(NumaRequest(2, 1024, specs))
     assert (guest.cpu_policy, guest.thread_policy) == ("dedicated", "isolate")
+
+
+@pytest.mark.parametrize(
+    ("flavor", "image", "policy"),
+    [
+        ("shared", "shared", "shared"),
+        ("shared", "mixed", None),
+        ("shared", "dedicated", None),
+        ("mixed", "shared", "mixed"),
+        ("mixed", "mixed", "mixed"),
+        ("mixed", "dedicated", None),
+        ("dedicated", "shared", "dedicated"),
+        ("dedicated", "mixed", "dedicated"),
+        ("dedicated", "dedicated", "dedicated"),
+    ],
+)
+def test_an_image_may_not_take_more_of_a_host_than_its_flavor(
+    flavor: str, image: str, policy: str | None
+) -> None:
+    request = made_request(cpu_policy=flavor, image={"hw_cpu_policy": image})
+    if policy is None:
+        with pytest.raises(NumaRequestInvalid, match="hw_cpu_policy"):
+            find_cpu_policy(request)
+    else:
+        assert find_cpu_policy(request) == policy
 
 
 def test_an_image_may_choose_what_its_flavor_leaves_open() -> None:
