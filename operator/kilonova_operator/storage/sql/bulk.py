@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Dialect, Table, insert
+from sqlalchemy import Connection, Dialect, Table
 from sqlalchemy.orm import DeclarativeBase
 
 Convert = Callable[[Any], Any]
+
+_MARKS = {"qmark": "?"}
+"""What stands for a value, where the driver does not take %s."""
 
 
 def insert_rows(
@@ -43,13 +46,16 @@ def _prepare(
     row: type[DeclarativeBase], dialect: Dialect
 ) -> tuple[str, tuple[str, ...], dict[int, Convert]]:
     table = cast("Table", row.__table__)
-    columns = list(table.columns)
-    compiled = insert(table).compile(
-        dialect=dialect, column_keys=[column.key for column in columns]
+    quote = dialect.identifier_preparer
+    names = ", ".join(quote.format_column(column) for column in table.columns)
+    mark = _MARKS.get(dialect.paramstyle, "%s")
+    marks = ", ".join(mark for _ in table.columns)
+    converts = (
+        column.type.dialect_impl(dialect).bind_processor(dialect)
+        for column in table.columns
     )
-    processors = (c.type.dialect_impl(dialect).bind_processor(dialect) for c in columns)
     return (
-        str(compiled),
-        tuple(column.key for column in columns),
-        {place: convert for place, convert in enumerate(processors) if convert},
+        f"INSERT INTO {quote.format_table(table)} ({names}) VALUES ({marks})",  # noqa: S608 - names of our schema
+        tuple(column.key for column in table.columns),
+        {place: convert for place, convert in enumerate(converts) if convert},
     )
