@@ -23,6 +23,7 @@ def test_the_api_server_decides_as_the_case_says(
     attempt = _Attempt(api_server, case)
     if case.allowed:
         attempt.make()
+        attempt.clean_up()
         return
     with pytest.raises(ApiRefused) as refused:
         attempt.make()
@@ -52,6 +53,10 @@ class _Attempt:
         else:
             created = self._create(self._case.old_object)
             self._put({**created, **self._case.new_object}, "")
+
+    def clean_up(self) -> None:
+        """Delete what was made: the next case may need the name."""
+        self._api.delete(f"{self._collection}/{self._name}")
 
     def _create(self, obj: dict[str, Any]) -> dict[str, Any]:
         metadata = {"name": self._name, **obj.get("metadata", {})}

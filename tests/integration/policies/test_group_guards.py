@@ -1,6 +1,6 @@
 """A ServerGroup that has members is not deleted by mistake."""
 
-import json
+from http import HTTPStatus
 
 import pytest
 
@@ -20,10 +20,8 @@ def group(cluster: Cluster, namespace: str) -> str:
 
 def _say(cluster: Cluster, namespace: str, *, members: int) -> None:
     status = {"observedGeneration": 1, "members": members, "placed": f"1/{members}"}
-    cluster.operator.kubectl(
-        "patch", "nsg", "db", "-n", namespace, "--subresource=status",
-        "--type=merge", "-p", json.dumps({"status": status}),
-    )  # fmt: skip
+    code, text = cluster.operator.say_status(build_group("db", namespace), status)
+    assert code == HTTPStatus.OK, text
 
 
 def test_a_group_with_members_stays_and_says_how_to_mean_it(
