@@ -66,7 +66,7 @@ class ServerGroupSpec(CrdModel):
                 "All or nothing: no member is placed before so many exist and all "
                 "of them fit at once. When left out each is placed by itself."
             ),
-            ge=2,
+            ge=1,
             le=1000,
         ),
     ] = None

@@ -34,7 +34,10 @@ from support.waiting import eventually
 
 __all__ = ["nothing_happens", "residents", "unguarded"]
 
-PEOPLES_KINDS = ("flavors", "images", "networks", "clusterimages", "clusternetworks")
+PEOPLES_KINDS = (
+    "flavors", "images", "networks", "clusterimages", "clusternetworks",
+    "hostaggregates", "servergroups", "serverquotas",
+)  # fmt: skip
 OPERATORS_KINDS = ("cells", "computehosts")
 HOST_NAMESPACE = GUARDED_NAMESPACE
 AGAIN_SECONDS = 60.0

@@ -109,6 +109,11 @@ def live_one_life(kilonova: Kilonova) -> None:
         for kind, spec in (("ClusterImage", NO_IMAGE), ("ClusterNetwork", NO_NETWORK))
     ]
     kubectl.apply(*shared)
+    kubectl.apply(
+        kilonova.build("HostAggregate", "used-rights", spec={}, namespaced=False),
+        kilonova.build("ServerGroup", "used-rights", spec={"policy": "SoftAffinity"}),
+        kilonova.build("ServerQuota", "quota", spec={"instances": 5}),
+    )
     kilonova.create_server("life", userDataRef={"name": "cloud", "key": "script"})
     kilonova.await_ready("life")
     kilonova.patch_spec("life", powerState="Stopped")
@@ -117,6 +122,9 @@ def live_one_life(kilonova: Kilonova) -> None:
     kubectl.delete("networks", "private", kilonova.namespace)
     kubectl.delete("clusternetworks", "used-rights")
     kubectl.delete("clusterimages", "used-rights")
+    kubectl.delete("hostaggregates", "used-rights")
+    kubectl.delete("servergroups", "used-rights", kilonova.namespace)
+    kubectl.delete("serverquotas", "quota", kilonova.namespace)
 
 
 def test_every_right_that_is_granted_is_used_or_has_its_reason(

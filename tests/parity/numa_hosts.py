@@ -108,7 +108,7 @@ class _Make:
 
 
 def _pool(random: Random, size_kib: int, total: int) -> dict[str, int]:
-    reserved = random.randint(0, total // 4) if random.random() < 0.2 else 0
+    reserved = random.randint(0, total) if random.random() < 0.3 else 0
     return {"size_kb": size_kib, "total": total, "used": 0, "reserved": reserved}
 
 

@@ -50,6 +50,8 @@ class RequestDrawer:
         self._draw_rarities()
         if self._chance(0.05):
             self._spoil()
+        if self._chance(0.02):
+            self.memory_mib += 1
         flavor = {
             "vcpus": self.vcpus,
             "memory_mb": self.memory_mib,
@@ -72,9 +74,13 @@ class RequestDrawer:
         policy = self._random.choices([None, *_CPU_POLICIES], [30, 40, 10, 20])[0]
         if policy:
             self._say("cpu_policy", policy)
+        if self._chance(0.05):
+            self.image["hw_cpu_policy"] = self._random.choice(_CPU_POLICIES)
         pinned = policy in ("dedicated", "mixed")
         if self._chance(0.6 if pinned else 0.02):
             self._say("cpu_thread_policy", self._random.choice(_THREAD_POLICIES))
+        if pinned and self._chance(0.05):
+            self.image["hw_cpu_thread_policy"] = self._random.choice(_THREAD_POLICIES)
         if self._chance(0.4 if pinned else 0.03):
             emulator = "share" if not pinned or self._chance(0.4) else "isolate"
             self.specs["hw:emulator_threads_policy"] = emulator

@@ -202,6 +202,7 @@ class _Comparison:
             return
         if "unusable" in self.answer:
             yield from self._unusable()
+        if "used" not in self.answer:  # Nova found no place, which is told already
             return
         for name, state in (("used", used), ("freed", freed)):
             if write_use(state) != self.answer[name]:

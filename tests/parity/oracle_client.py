@@ -94,7 +94,8 @@ class Oracle:
         assert self._process.stdin is not None
         self._process.stdin.close()
         if await self._ended() is None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):  # ended just now
+                self._process.kill()
             await self._process.wait()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from parity.extra_specs_topic import ExtraSpecsTopic
 from parity.filters_topic import FiltersTopic
 from parity.fit_topic import FitTopic
 from parity.numa_topic import NumaTopic
@@ -22,6 +23,7 @@ from parity.topic import Topic
 from parity.weighers_topic import WeighersTopic
 
 TOPICS: tuple[Topic, ...] = (
+    ExtraSpecsTopic(),
     FiltersTopic(),
     WeighersTopic(),
     FitTopic(),

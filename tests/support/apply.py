@@ -10,7 +10,6 @@ KEYED_LISTS = {
     "nics": "name",
     "networks": "name",
     "sshKeys": "name",
-    "rejections": "constraint",
     "ownerReferences": "uid",
 }
 """Lists that are maps, and their keys; every other list is one value."""

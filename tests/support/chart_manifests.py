@@ -56,6 +56,36 @@ def build_server(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+def build_group(name: str, namespace: str, **spec: Any) -> dict[str, Any]:
+    """Return an anti-affine ServerGroup, with further fields of its spec."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ServerGroup",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"policy": "AntiAffinity", **spec},
+    }
+
+
+def build_quota(namespace: str, **spec: Any) -> dict[str, Any]:
+    """Return the one ServerQuota of a namespace."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "ServerQuota",
+        "metadata": {"name": "quota", "namespace": namespace},
+        "spec": spec,
+    }
+
+
+def build_aggregate(name: str, **spec: Any) -> dict[str, Any]:
+    """Return a HostAggregate."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "HostAggregate",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
+
+
 def build_instance(host: str, name: str = "guest") -> dict[str, Any]:
     """Return an order for a host, in that host's namespace."""
     return {

@@ -9,6 +9,7 @@ MEMORY_MB = "MEMORY_MB"
 DISK_GB = "DISK_GB"
 RESOURCE_CLASSES = (VCPU, MEMORY_MB, DISK_GB)
 """The classes a flavor asks for, in the order in which they are judged."""
+_ORDER = {name: place for place, name in enumerate(RESOURCE_CLASSES)}
 
 INITIAL_RATIOS: Mapping[str, float] = {VCPU: 4.0, MEMORY_MB: 1.0, DISK_GB: 1.0}
 """initial_cpu/ram/disk_allocation_ratio, Nova 34."""
@@ -86,6 +87,11 @@ class ProviderView:
 
 def sort_amounts(amounts: Mapping[str, int]) -> list[tuple[str, int]]:
     """Return what is asked for in judging order; zero amounts are not asked for."""
-    order = {name: place for place, name in enumerate(RESOURCE_CLASSES)}
     wanted = [(name, amount) for name, amount in amounts.items() if amount != 0]
-    return sorted(wanted, key=lambda item: (order.get(item[0], len(order)), item[0]))
+    wanted.sort(key=_judging_order)
+    return wanted
+
+
+def _judging_order(wanted: tuple[str, int]) -> tuple[int, str]:
+    name = wanted[0]
+    return _ORDER.get(name, len(_ORDER)), name

@@ -10,7 +10,8 @@ from kilonova_api import KINDS
 from kilonova_api.meta import KubeObject
 from kilonova_lab.api import ApiRefused
 from kilonova_lab.controlplane import ControlPlane
-from support.crd_rule_cases import CASES, Case
+from support.crd_rule_case import Case
+from support.crd_rule_cases import CASES
 
 _KINDS: dict[str, type[KubeObject]] = {kind.__name__: kind for kind in KINDS}
 
@@ -22,6 +23,7 @@ def test_the_api_server_decides_as_the_case_says(
     attempt = _Attempt(api_server, case)
     if case.allowed:
         attempt.make()
+        attempt.clean_up()
         return
     with pytest.raises(ApiRefused) as refused:
         attempt.make()
@@ -51,6 +53,10 @@ class _Attempt:
         else:
             created = self._create(self._case.old_object)
             self._put({**created, **self._case.new_object}, "")
+
+    def clean_up(self) -> None:
+        """Delete what was made: the next case may need the name."""
+        self._api.delete(f"{self._collection}/{self._name}")
 
     def _create(self, obj: dict[str, Any]) -> dict[str, Any]:
         metadata = {"name": self._name, **obj.get("metadata", {})}

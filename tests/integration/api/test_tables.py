@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from support.chart_manifests import build_aggregate, build_group, build_quota
 from support.crds import REPOSITORY
 from support.kubectl import Cli
 
@@ -82,6 +83,71 @@ def test_a_network(admin: Cli) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def spread(admin: Cli) -> None:
+    """A group over zones and a quota, with the status their operator would write."""
+    admin.run("kubectl", "create", "namespace", "shop")
+    admin.create(build_group("db", "shop", policy="AntiAffinity", topology="Zone"))
+    waits = {**READY, "status": "False", "reason": "Waiting"}
+    placed = {"members": 3, "placed": "2/3", "domains": "az1,az2"}
+    _set_status(
+        admin, "nsg/db", {**placed, "observedGeneration": 1, "conditions": [waits]}
+    )
+    admin.create(build_quota("shop", instances=20, cores=64, ramMiB=131072))
+    used = {"instances": "5/20", "cores": "21/64", "ramMiB": "43008/131072"}
+    _set_status(admin, "nquota/quota", {**used, "observedGeneration": 1})
+
+
+@pytest.mark.usefixtures("spread")
+def test_a_server_group(admin: Cli) -> None:
+    assert _get(admin, "nsg", "db") == _table(
+        """
+        NAME   POLICY         SPREAD   MEMBERS   DOMAINS   READY   AGE
+        db     AntiAffinity   Zone     2/3       az1,az2   False   41s
+        """
+    )
+
+
+@pytest.mark.usefixtures("spread")
+def test_a_quota(admin: Cli) -> None:
+    assert _get(admin, "nquota") == _table(
+        """
+        NAME    INSTANCES   CORES   RAM-MIB        AGE
+        quota   5/20        21/64   43008/131072   41s
+        """
+    )
+
+
+def test_a_flavor_of_dedicated_cores(admin: Cli) -> None:
+    size = {"vcpus": 8, "ramMiB": 16384, "rootGiB": 40}
+    numa = {"cpu": {"policy": "Dedicated"}, "numa": {"nodes": 2}}
+    manifest = {
+        "apiVersion": "compute.kilonova.dev/v1alpha1",
+        "kind": "Flavor",
+        "metadata": {"name": "numa.8"},
+        "spec": size | numa,
+    }
+    admin.create(manifest)
+    assert _get(admin, "nflv", "numa.8") == _table(
+        """
+        NAME     VCPUS   RAM-MIB   ROOT-GIB   CPU         NUMA   AGE
+        numa.8   8       16384     40         Dedicated   2      41s
+        """
+    )
+
+
+def test_an_aggregate_that_is_a_zone(admin: Cli) -> None:
+    admin.create(build_aggregate("az1", availabilityZone="az1", hosts=["hv1"]))
+    status = {"observedGeneration": 1, "hosts": 1, "conditions": [READY]}
+    _set_status(admin, "nagg/az1", status)
+    assert _get(admin, "nagg", "az1") == _table(
+        """
+        NAME   ZONE   HOSTS   READY   AGE
+        az1    az1    1       True    41s
+        """
+    )
+
+
 @pytest.mark.usefixtures("shop")
 def test_a_server_that_was_stopped_from_git(admin: Cli) -> None:
     admin.kubectl(
@@ -105,13 +171,11 @@ def test_a_server_is_stopped_by_one_patch(admin: Cli) -> None:
     admin.kubectl("patch", "nsrv", "web-0", "-n", "shop", "--type", "merge", "-p", stop)
 
 
-@pytest.mark.usefixtures("shop")
+@pytest.mark.usefixtures("shop", "spread")
 def test_kubectl_get_nova_lists_what_a_tenant_owns(admin: Cli) -> None:
     shown = admin.kubectl("get", "nova", "-n", "shop", "-o", "name").split()
-    assert shown == [
-        "network.compute.kilonova.dev/private",
-        "server.compute.kilonova.dev/web-0",
-    ]
+    kinds = sorted(name.partition(".")[0] for name in shown)
+    assert kinds == ["network", "server", "servergroup", "serverquota"]
 
 
 def _set_status(admin: Cli, target: str, status: object) -> None:

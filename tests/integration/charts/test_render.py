@@ -271,6 +271,7 @@ def test_guards_can_be_switched_off_and_the_agents_jail_cannot() -> None:
     }
     assert policies == {
         "kilonova-agent-tokens",
+        "kilonova-forced-hosts",
         "kilonova-guard-server-namespaces",  # matches nothing, see its template
         "kilonova-host-answers",
         "kilonova-host-instances",

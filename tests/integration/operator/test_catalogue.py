@@ -144,7 +144,7 @@ async def test_flavors_and_images_are_told_whether_they_are_usable(
         },
     )
     await wait_reason(lab, Flavor, good, "Usable")
-    await wait_reason(lab, Flavor, odd, "UnsupportedExtraSpec")
+    await wait_reason(lab, Flavor, odd, "UnknownExtraSpec")
     await wait_reason(lab, Image, image, "UnsupportedProperty")
     for made in (good, odd):
         metadata = made["metadata"]

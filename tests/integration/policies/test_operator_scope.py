@@ -1,12 +1,18 @@
 """What the operator's account cannot do, tried with its real token."""
 
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 
 from support.chart_cluster import RELEASE_NAMESPACE, Cluster
-from support.chart_manifests import build_namespace
+from support.chart_manifests import (
+    build_aggregate,
+    build_group,
+    build_namespace,
+    build_quota,
+)
 from support.kubectl import Cli
 
 HV1 = "kilonova-host-hv1"
@@ -75,6 +81,9 @@ FORBIDDEN: dict[str, tuple[list[str], Any]] = {
             "spec": {"vcpus": 1, "ramMiB": 1},
         },
     ),
+    "lift a quota": (["delete", "nquota", "quota", "-n", "default"], None),
+    "delete a group": (["delete", "nsg", "db", "-n", "default"], None),
+    "delete an aggregate": (["delete", "nagg", "az1"], None),
     "make a pod": (["run", "shell", "--image=shell", "-n", HV1], None),
     "switch a guard off": (
         ["delete", "validatingadmissionpolicy", "kilonova-guard-crds"],
@@ -95,6 +104,20 @@ def test_the_operator_gets_a_secret_by_name(
 ) -> None:
     cluster.admin.kubectl("create", "secret", "generic", "keys", "-n", namespace)
     operator.kubectl("get", "secret", "keys", "-n", namespace)
+
+
+def test_the_operator_says_what_it_makes_of_groups_quotas_and_aggregates(
+    cluster: Cluster, operator: Cli, namespace: str
+) -> None:
+    made = (
+        build_group("db", namespace),
+        build_quota(namespace),
+        build_aggregate(f"all-{namespace}", hostSelector={}),
+    )
+    for manifest in made:
+        cluster.admin.create(manifest)
+        code, text = operator.say_status(manifest, {"observedGeneration": 1})
+        assert code == HTTPStatus.OK, text
 
 
 def test_the_operator_hears_heartbeats_and_no_other_lease(operator: Cli) -> None:

@@ -5,7 +5,12 @@ import json
 import pytest
 
 from support.chart_cluster import REPOSITORY, Cluster
-from support.chart_manifests import build_server
+from support.chart_manifests import (
+    build_aggregate,
+    build_group,
+    build_quota,
+    build_server,
+)
 from support.kubectl import Cli
 
 EXAMPLE = REPOSITORY / "examples" / "web-server"
@@ -59,11 +64,62 @@ def test_an_editor_makes_changes_and_deletes_servers(
     editor.kubectl("delete", "nsrv", "web-0", "-n", namespace, "--wait=false")
 
 
+@pytest.mark.parametrize("role", ["view", "edit", "admin"])
+def test_a_quota_is_read_by_tenants_and_written_by_none(
+    cluster: Cluster, namespace: str, role: str
+) -> None:
+    quota = build_quota(namespace, instances=20)
+    cluster.admin.create(quota)
+    tenant = _person(cluster, namespace, role)
+    assert "quota" in tenant.kubectl("get", "nquota", "-n", namespace, "-o", "name")
+    more = json.dumps({"spec": {"instances": 99}})
+    for attempt in (
+        ("patch", "nquota", "quota", "-n", namespace, "--type=merge", "-p", more),
+        ("delete", "nquota", "quota", "-n", namespace),
+    ):
+        assert "forbidden" in tenant.refused(*attempt)
+
+
+def test_an_admin_of_a_namespace_cannot_give_it_a_quota(
+    cluster: Cluster, namespace: str
+) -> None:
+    tenant = _person(cluster, namespace, "admin")
+    manifest = json.dumps(build_quota(namespace))
+    assert "forbidden" in tenant.refused("create", "-f", "-", stdin=manifest)
+
+
+def test_an_editor_makes_and_deletes_groups_and_a_viewer_sees_them(
+    cluster: Cluster, namespace: str
+) -> None:
+    editor = _person(cluster, namespace, "edit")
+    viewer = _person(cluster, namespace, "view")
+    editor.create(build_group("db", namespace))
+    viewer.kubectl("get", "nsg", "db", "-n", namespace)
+    assert "forbidden" in viewer.refused("delete", "nsg", "db", "-n", namespace)
+    editor.kubectl("delete", "nsg", "db", "-n", namespace)
+
+
+def test_who_runs_the_cloud_writes_quotas_and_aggregates(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.admin.kubectl(
+        "create", "clusterrolebinding", namespace,
+        "--clusterrole=kilonova-cloud-admin", f"--user={namespace}",
+    )  # fmt: skip
+    person = cluster.user(namespace)
+    person.create(build_quota(namespace, cores=64))
+    aggregate = build_aggregate(namespace, hosts=["hv1"], availabilityZone="az1")
+    person.create(aggregate)
+    person.kubectl("delete", "nagg", namespace)
+    person.kubectl("delete", "nquota", "quota", "-n", namespace)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("get", "nhost"),
         ("get", "ncell"),
+        ("get", "nagg"),
         ("get", "ninst", "-n", "kilonova-host-hv1"),
         ("get", "nsrv", "-n", "default"),
         ("delete", "nflv", "m1.small"),

@@ -21,7 +21,7 @@ from support.databases import Databases, made_claim, made_inventories, made_serv
 from support.store_contract.claims import open_prepared
 from support.store_contract.invariants import find_violations
 
-POOL = {DISK_GB: Inventory(100, max_unit=100)}
+SHARED_POOL = {DISK_GB: Inventory(100, max_unit=100)}
 ON_HOST = {VCPU: 1, MEMORY_MB: 1024}
 
 
@@ -52,7 +52,7 @@ async def test_a_host_is_the_root_of_its_tree(databases: Databases) -> None:
     assert (host.is_host, host.root, host.parent) == (True, "hv1", None)
     assert dict(host.inventories) == made_inventories()
     with pytest.raises(ProviderConflict, match="host's own"):
-        await store.set_provider_inventory(term, "hv1", POOL)
+        await store.set_provider_inventory(term, "hv1", SHARED_POOL)
     with pytest.raises(ProviderConflict, match="host's own"):
         await store.ensure_provider(term, "hv1")
     await store.ensure_provider(term, "hv3")
@@ -66,7 +66,7 @@ async def test_every_change_of_a_provider_steps_its_generation(
 ) -> None:
     store, term = await open_prepared(databases)
     made = await store.ensure_provider(term, "nfs")
-    filled = await store.set_provider_inventory(term, "nfs", POOL)
+    filled = await store.set_provider_inventory(term, "nfs", SHARED_POOL)
     shared = await store.set_traits(term, "nfs", [SHARING_TRAIT, "CUSTOM_FAST"])
     joined = await store.set_aggregates(term, "nfs", ["agg-1"])
     generations = [p.generation for p in (made, filled, shared, joined)]
@@ -74,7 +74,7 @@ async def test_every_change_of_a_provider_steps_its_generation(
     assert joined.shares
     assert joined.aggregates == {"agg-1"}
     # What is so already is not written again.
-    await store.set_provider_inventory(term, "nfs", POOL)
+    await store.set_provider_inventory(term, "nfs", SHARED_POOL)
     await store.set_traits(term, "nfs", ["CUSTOM_FAST", SHARING_TRAIT])
     assert await store.set_aggregates(term, "nfs", ["agg-1"]) == joined
     assert await store.list_providers(sharing=True) == [joined]
@@ -87,7 +87,7 @@ async def test_a_placement_may_take_of_a_shared_provider(databases: Databases) -
     url = databases.api_url()
     store, term = await open_prepared(databases, url=url)
     await store.ensure_provider(term, "nfs")
-    await store.set_provider_inventory(term, "nfs", POOL)
+    await store.set_provider_inventory(term, "nfs", SHARED_POOL)
     request = made_claim(1, amounts=ON_HOST)
     claim = await store.claim(term, replace(request, shared={"nfs": {DISK_GB: 60}}))
     assert claim.shared == {"nfs": {DISK_GB: 60}}

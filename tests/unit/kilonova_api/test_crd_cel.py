@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from cel_expr_python import cel
 
-from support.crd_rule_cases import BASES, CASES, Case
+from support.crd_rule_case import BASES, Case
+from support.crd_rule_cases import CASES
 from support.crds import ALL_NODES, load_crds
 
 RULES = [
@@ -36,7 +37,8 @@ def _find_rules(case: Case) -> list[str]:
 def _descend(obj: dict[str, Any], path: str) -> Any:
     value: Any = obj
     for name in path.strip(".").split(".") if path else ():
-        value = value[name]
+        value = value[name.removesuffix("[]")]
+        value = value[0] if name.endswith("[]") else value
     return value
 
 

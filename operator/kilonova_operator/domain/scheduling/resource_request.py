@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from kilonova_api.extra_specs.standard_traits import STANDARD_TRAITS
+from kilonova_api.extra_specs.table import STANDARD_RESOURCE_CLASSES
 from kilonova_api.flavor import FlavorSize
 from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU, sort_amounts
 from kilonova_operator.domain.scheduling.feature_traits import (
@@ -27,38 +29,9 @@ from kilonova_operator.domain.scheduling.numa.request import NumaRequest
 from kilonova_operator.domain.scheduling.numa.vcpu_kinds import find_vcpu_kinds
 
 PCPU = "PCPU"
-STANDARD_CLASSES = frozenset(
-    {
-        "DISK_GB",
-        "FPGA",
-        "IPV4_ADDRESS",
-        "MEMORY_MB",
-        "MEM_ENCRYPTION_CONTEXT",
-        "NET_BW_EGR_KILOBIT_PER_SEC",
-        "NET_BW_IGR_KILOBIT_PER_SEC",
-        "NET_PACKET_RATE_EGR_KILOPACKET_PER_SEC",
-        "NET_PACKET_RATE_IGR_KILOPACKET_PER_SEC",
-        "NET_PACKET_RATE_KILOPACKET_PER_SEC",
-        "NUMA_CORE",
-        "NUMA_MEMORY_MB",
-        "NUMA_SOCKET",
-        "NUMA_THREAD",
-        "PCI_DEVICE",
-        "PCPU",
-        "PGPU",
-        "SRIOV_NET_VF",
-        "VCPU",
-        "VGPU",
-        "VGPU_DISPLAY_HEAD",
-    }
-)
-"""Placement's own resource classes (os_resource_classes)."""
-
 HYPERTHREADING = "HW_CPU_HYPERTHREADING"
 _KEY = re.compile(r"(resources|trait)([a-zA-Z0-9_-]{1,64})?:(.*)")
 _CUSTOM = re.compile(r"CUSTOM_[A-Z0-9_]+")
-_TRAIT = re.compile(r"[A-Z][A-Z0-9_]*")
-_MOST_CHARACTERS = 255
 _MOST = 2**31 - 1
 _MIB_PER_GIB = 1024
 
@@ -121,11 +94,11 @@ def _disk_gb(size: FlavorSize) -> int:
 
 def _read_amounts(extra_specs: Mapping[str, str]) -> Iterator[tuple[str, int]]:
     for key, word, name in _list_keys("resources", extra_specs):
-        if name not in STANDARD_CLASSES and not _CUSTOM.fullmatch(name):
+        if name not in STANDARD_RESOURCE_CLASSES and not _CUSTOM.fullmatch(name):
             raise MalformedRequest(
                 key,
                 f"{name!r} is no resource class: use CUSTOM_ and a name, or one of "
-                f"{', '.join(sorted(STANDARD_CLASSES))}",
+                f"{', '.join(sorted(STANDARD_RESOURCE_CLASSES))}",
             )
         if not word.isascii() or not word.isdigit() or int(word) > _MOST:
             raise MalformedRequest(
@@ -150,9 +123,9 @@ def _read_traits(
 
 
 def _check_trait(key: str, name: str) -> None:
-    if not _TRAIT.fullmatch(name) or len(name) > _MOST_CHARACTERS:
+    if name not in STANDARD_TRAITS and not _CUSTOM.fullmatch(name):
         raise MalformedRequest(
-            key, f"{name!r} is no trait: capitals, digits and _ make its name"
+            key, f"{name!r} is no trait: use CUSTOM_ and a name, or one of Placement's"
         )
 
 

@@ -1,9 +1,9 @@
 """Column types that mean the same on MariaDB, MySQL and SQLite."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -81,9 +81,9 @@ class JsonText(TypeDecorator[Any]):
         del dialect
         if value is None:
             return None
-        return json.dumps(value, separators=(",", ":"), sort_keys=True)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read the JSON back."""
         del dialect
-        return None if value is None else json.loads(value)
+        return None if value is None else orjson.loads(value)

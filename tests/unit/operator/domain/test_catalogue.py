@@ -13,13 +13,26 @@ def check(keys: Sequence[str]) -> None:
 
 
 def test_a_plain_flavor_is_usable() -> None:
-    assert judge_flavor((), check).status == "True"
+    assert judge_flavor({}, check).status == "True"
 
 
 def test_an_extra_spec_that_no_rule_understands_stalls_the_flavor() -> None:
-    judgement = judge_flavor(("hw:cpu_polcy",), check)
+    judgement = judge_flavor({"hw:pmem": "4GB"}, check)
     assert (judgement.reason, judgement.also) == ("UnsupportedExtraSpec", "Stalled")
-    assert "hw:cpu_polcy" in judgement.message
+    assert "hw:pmem" in judgement.message
+
+
+def test_an_extra_spec_that_nova_does_not_know_stalls_the_flavor() -> None:
+    judgement = judge_flavor({"hw:cpu_polcy": "dedicated"}, check)
+    assert (judgement.reason, judgement.also) == ("UnknownExtraSpec", "Stalled")
+    assert judgement.message == "hw:cpu_polcy: unknown; did you mean hw:cpu_policy?"
+
+
+def test_of_many_problems_the_first_are_said_and_the_others_counted() -> None:
+    bag = {f"hw:{letter}": "1" for letter in "abcdefg"}
+    message = judge_flavor(bag, check).message
+    assert message.startswith("hw:a: unknown")
+    assert message.endswith("hw:e: unknown; and 2 more")
 
 
 @pytest.mark.parametrize("key", ["hw_cpu_policy", "img_signature"])

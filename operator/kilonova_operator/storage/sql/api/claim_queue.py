@@ -13,7 +13,7 @@ it commits, the next one gathers; a claim that finds nobody is made at once.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.placement import Claim, ClaimRequest
@@ -45,11 +45,11 @@ class _Job:
     requests: tuple[ClaimRequest, ...]
     together: bool
     answer: asyncio.Future[list[Outcome]]
+    keys: frozenset[str] = field(init=False)
+    """What no two requests of a batch may have in common."""
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """What no two requests of a batch may have in common."""
-        return frozenset(
+    def __post_init__(self) -> None:
+        self.keys = frozenset(
             key
             for request in self.requests
             for key in (request.server.uid, str(request.server))

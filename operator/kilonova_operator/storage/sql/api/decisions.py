@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, tuple_
+from sqlalchemy import Connection, bindparam, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.placement import DecisionRecord
 from kilonova_operator.storage.sql.api.schema import SchedulingDecisionRow
+from kilonova_operator.storage.sql.bulk import insert_rows
 
 KEPT = 3
 
@@ -61,8 +62,7 @@ def insert_decisions(
         }
         for uid, decision in decisions.items()
     ]
-    if rows:
-        connection.execute(insert(SchedulingDecisionRow), rows)
+    insert_rows(connection, SchedulingDecisionRow, rows)
 
 
 def add_decision(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from kilonova_operator.domain.inventory import Inventory
@@ -33,6 +33,7 @@ from kilonova_operator.storage.sql.api.schema import (
     ProviderTraitRow,
     ResourceProviderRow,
 )
+from kilonova_operator.storage.sql.bulk import insert_rows
 
 TRAIT = ProviderTraitRow.trait
 AGGREGATE = ProviderAggregateRow.aggregate
@@ -183,15 +184,15 @@ def _replace(
     column: InstrumentedAttribute[str],
     wanted: frozenset[str],
 ) -> Provider:
-    row, table = get_row(session, name), column.class_
+    row = get_row(session, name)
+    table: Any = column.class_
     step_generations(session, [row.id])
     session.execute(
         delete(table).where(table.provider_id == row.id),
         execution_options={"synchronize_session": False},
     )
     rows = [{"provider_id": row.id, column.key: value} for value in sorted(wanted)]
-    if rows:
-        session.connection().execute(insert(table), rows)
+    insert_rows(session.connection(), table, rows)
     return get_provider(session, name)
 
 

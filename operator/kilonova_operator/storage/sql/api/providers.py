@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -29,6 +28,7 @@ from kilonova_operator.storage.sql.api.schema import (
     InventoryRow,
     ResourceProviderRow,
 )
+from kilonova_operator.storage.sql.bulk import insert_rows
 
 _FIGURES = (
     "total",
@@ -161,8 +161,7 @@ def write_inventories(
         | {figure: getattr(inventory, figure) for figure in _FIGURES}
         for name, inventory in sorted(inventories.items())
     ]
-    if rows:
-        session.connection().execute(insert(InventoryRow), rows)
+    insert_rows(session.connection(), InventoryRow, rows)
 
 
 def list_claimed_classes(session: Session, provider_id: int) -> list[str]:
@@ -220,6 +219,12 @@ def _select_used_of() -> Select[int, str, int, int]:
     return _select_used().where(AllocationRow.provider_id.in_(asked))
 
 
+@lru_cache(maxsize=4096)
+def _inventory(*figures: Any) -> Inventory:
+    """Return an inventory: hosts of one kind share theirs."""
+    return Inventory(*figures)
+
+
 def _build_provider(
     rows: Sequence[Any], sums: Mapping[int, Sequence[Any]]
 ) -> ProviderRead:
@@ -232,7 +237,7 @@ def _build_provider(
         host=name,
         cell=cell if is_host and cell else "",
         generation=generation,
-        inventories={row[5]: Inventory(*row[_FIGURES_AT:]) for row in rows},
+        inventories={row[5]: _inventory(*row[_FIGURES_AT:]) for row in rows},
         used=used,
         # Every placement holds virtual CPUs: the class held most often counts them.
         claims=max((row[3] for row in held), default=0),

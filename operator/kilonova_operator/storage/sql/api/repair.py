@@ -44,6 +44,7 @@ from kilonova_operator.storage.sql.api.schema import (
     IpAllocationRow,
     TombstoneRow,
 )
+from kilonova_operator.storage.sql.bulk import insert_rows
 
 
 def restore_claim(
@@ -203,8 +204,7 @@ def _restore_allocations(
         placement_generation=witness.placement_generation,
         amounts=witness.amounts,
     )
-    if rows:
-        session.connection().execute(insert(AllocationRow), rows)
+    insert_rows(session.connection(), AllocationRow, rows)
     if witness.group_uid is not None:
         session.add(
             GroupMemberRow(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address
 
-from sqlalchemy import Connection, Select, bindparam, insert, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from kilonova_operator.domain.addressing import NetworkRange, is_givable
 from kilonova_operator.domain.placement import ClaimRequest, NicClaim, NicRequest
@@ -23,6 +23,7 @@ from kilonova_operator.domain.refusals import (
 from kilonova_operator.storage.sql.api.address_search import AddressHints, search_order
 from kilonova_operator.storage.sql.api.records import nic_of, range_of
 from kilonova_operator.storage.sql.api.schema import IpAllocationRow, NetworkRow
+from kilonova_operator.storage.sql.bulk import insert_rows
 
 _FIRST_WINDOW = 256
 """Addresses of which the used ones are read at once; doubled while all are used."""
@@ -154,7 +155,7 @@ class AddressBook:
             }
             for uid, nic, address in self._new
         ]
-        self._connection.execute(insert(IpAllocationRow), rows)
+        insert_rows(self._connection, IpAllocationRow, rows)
         return claims
 
     def _choose(self, nic: NicRequest, held: frozenset[int]) -> IPv4Address:

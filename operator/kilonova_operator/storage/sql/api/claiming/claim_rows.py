@@ -6,12 +6,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Update, bindparam, false, insert, update
+from sqlalchemy import Connection, Update, bindparam, false, update
 
 from kilonova_operator.domain.inventory import sort_amounts
 from kilonova_operator.domain.placement import Claim, ClaimRequest
+from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import ConcurrentUpdate
-from kilonova_operator.storage.sql.api.claiming.usages import usage_of_request
 from kilonova_operator.storage.sql.api.decisions import add_decisions, insert_decisions
 from kilonova_operator.storage.sql.api.records import server_columns
 from kilonova_operator.storage.sql.api.schema import (
@@ -19,6 +19,7 @@ from kilonova_operator.storage.sql.api.schema import (
     GroupMemberRow,
     InstanceMappingRow,
 )
+from kilonova_operator.storage.sql.bulk import insert_rows
 from kilonova_operator.storage.sql.transactions import TransactionLost
 
 
@@ -28,6 +29,7 @@ class NewClaim:
 
     request: ClaimRequest
     mapping: InstanceMappingRow | None
+    usage: Usage
     claim: Claim
 
 
@@ -48,11 +50,11 @@ def write_claims(
     Raises:
         TransactionLost: a Server's row changed since it was read.
     """
-    _insert(connection, AllocationRow, _build_allocations(made, id_of))
-    _insert(connection, GroupMemberRow, _build_members(made))
+    insert_rows(connection, AllocationRow, _build_allocations(made, id_of))
+    insert_rows(connection, GroupMemberRow, _build_members(made))
     first = [m for m in made if m.mapping is None]
     again = [m for m in made if m.mapping is not None]
-    _insert(connection, InstanceMappingRow, [_build_mapping(m, now) for m in first])
+    insert_rows(connection, InstanceMappingRow, [_build_mapping(m, now) for m in first])
     _update_mappings(connection, again, now)
     insert_decisions(connection, _decisions_of(first), now=now)
     add_decisions(connection, _decisions_of(again), now=now)
@@ -113,7 +115,7 @@ def _build_members(made: Iterable[NewClaim]) -> list[dict[str, Any]]:
 
 def _build_values(new: NewClaim, now: datetime) -> dict[str, Any]:
     """Return what every claim writes anew into its Server's row."""
-    claim, usage = new.claim, usage_of_request(new.request)
+    claim, usage = new.claim, new.usage
     return {
         "cell": claim.cell,
         "host": claim.host,
@@ -197,8 +199,3 @@ def _decisions_of(made: Iterable[NewClaim]) -> dict[str, Any]:
         for new in made
         if new.request.decision is not None
     }
-
-
-def _insert(connection: Connection, row: type[Any], rows: list[dict[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(row), rows)

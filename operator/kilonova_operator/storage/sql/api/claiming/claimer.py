@@ -1,14 +1,15 @@
 """The batch of claims, from the first read to the last insert. Blocking."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.errors import KilonovaError
-from kilonova_operator.domain.inventory import sort_amounts
+from kilonova_operator.domain.inventory import ProviderView, sort_amounts
 from kilonova_operator.domain.placement import Claim, ClaimRequest, NicClaim
+from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import ClaimRefused, MemberRefused
 from kilonova_operator.storage.sql.api.claiming.addresses import (
     AddressBook,
@@ -34,6 +35,7 @@ from kilonova_operator.storage.sql.api.claiming.usages import (
     usage_of_request,
 )
 from kilonova_operator.storage.sql.api.placements import find_claims
+from kilonova_operator.storage.sql.api.schema import InstanceMappingRow
 
 Outcome = Claim | ClaimRefused
 
@@ -94,7 +96,8 @@ class _Accepted:
     """A request that may have what it asks for."""
 
     request: ClaimRequest
-    standing: Standing
+    mapping: InstanceMappingRow | None
+    usage: Usage
     nics: Given
 
 
@@ -106,6 +109,8 @@ class _Batch:
     nics: NicAssigner
     standings: dict[str, Standing]
     accepted: list[_Accepted] = field(default_factory=list)
+    demands: dict[str, tuple[Usage, Change]] = field(default_factory=dict)
+    """By Server uid: what it will count, and what changes by that."""
     rooms: Rooms = field(init=False)
     usages: UsageBook = field(init=False)
     groups: GroupBook = field(init=False)
@@ -117,8 +122,9 @@ class _Batch:
         The locks come in the same order in every transaction: usage, networks.
         """
         connection = self.session.connection()
-        changes = [self._change(request) for request in requests]
-        self.usages = UsageBook(connection, (uid for c in changes for uid in c))
+        self.demands = {r.server.uid: self._build_demand(r) for r in requests}
+        counted = {uid for _, change in self.demands.values() for uid in change}
+        self.usages = UsageBook(connection, counted)
         placed = [
             request.server.uid
             for request in requests
@@ -136,7 +142,7 @@ class _Batch:
         """
         standing = self.standings[request.server.uid]
         standing.check_buildable(request.server)
-        change = self._change(request)
+        usage, change = self.demands[request.server.uid]
         self.usages.check(request, change)
         self.groups.check(request)
         wanted = self.rooms.check(request)
@@ -144,7 +150,7 @@ class _Batch:
         self.usages.add(change)
         self.groups.join(request)
         self.rooms.take(wanted)
-        self.accepted.append(_Accepted(request, standing, given))
+        self.accepted.append(_Accepted(request, standing.mapping, usage, given))
 
     def write(self, now: datetime) -> list[Claim]:
         """Write everything that was given; returns the claims."""
@@ -152,29 +158,33 @@ class _Batch:
         self.usages.write(connection)
         self.groups.swap(connection)
         self.rooms.swap(connection)
-        fresh = self.addresses.write()
+        fresh, views = self.addresses.write(), self.rooms.views()
         made = [
             NewClaim(
                 request=accepted.request,
-                mapping=accepted.standing.mapping,
-                claim=self._build_claim(accepted, fresh),
+                mapping=accepted.mapping,
+                usage=accepted.usage,
+                claim=self._build_claim(accepted, fresh, views),
             )
             for accepted in self.accepted
         ]
         write_claims(connection, made, id_of=self.rooms.id_of, now=now)
-        views = self.rooms.views()
-        return [replace(m.claim, provider=views[m.claim.host]) for m in made]
+        return [new.claim for new in made]
 
-    def _change(self, request: ClaimRequest) -> Change:
+    def _build_demand(self, request: ClaimRequest) -> tuple[Usage, Change]:
         mapping = self.standings[request.server.uid].mapping
         before = None if mapping is None else counted_of(mapping)
         uid = request.server.namespace_uid or (mapping.namespace_uid if mapping else "")
-        return build_change(before, (uid, usage_of_request(request)))
+        usage = usage_of_request(request)
+        return usage, build_change(before, (uid, usage))
 
     def _build_claim(
-        self, accepted: _Accepted, fresh: Mapping[tuple[str, str], NicClaim]
+        self,
+        accepted: _Accepted,
+        fresh: Mapping[tuple[str, str], NicClaim],
+        views: Mapping[str, ProviderView],
     ) -> Claim:
-        request, mapping = accepted.request, accepted.standing.mapping
+        request, mapping = accepted.request, accepted.mapping
         own_uuid = request.instance_uuid or request.server.uid
         floor = request.placement_generation_floor
         return Claim(
@@ -198,6 +208,7 @@ class _Batch:
             },
             group_uid=request.group.group_uid if request.group else None,
             zone=request.zone,
+            provider=views[request.host],
         )
 
 

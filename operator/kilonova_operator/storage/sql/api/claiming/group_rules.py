@@ -9,7 +9,6 @@ from sqlalchemy import (
     Select,
     Update,
     bindparam,
-    insert,
     or_,
     select,
     tuple_,
@@ -25,6 +24,7 @@ from kilonova_operator.domain.groups import (
 from kilonova_operator.domain.placement import ClaimRequest
 from kilonova_operator.domain.refusals import ConcurrentUpdate, GroupViolated
 from kilonova_operator.storage.sql.api.schema import GroupMemberRow, ServerGroupRow
+from kilonova_operator.storage.sql.bulk import insert_rows
 from kilonova_operator.storage.sql.transactions import TransactionLost
 
 _TOPOLOGIES: tuple[GroupTopology, ...] = ("Host", "Zone")
@@ -93,9 +93,8 @@ class GroupBook:
             if swapped.rowcount != len(pairs):
                 raise TransactionLost(ConcurrentUpdate(f"of group {uids[0]}"))
         new = sorted(self._joined - self._generations.keys())
-        if new:
-            rows = [_columns(self._groups[uid]) for uid in new]
-            connection.execute(insert(ServerGroupRow), rows)
+        rows = [_columns(self._groups[uid]) for uid in new]
+        insert_rows(connection, ServerGroupRow, rows)
 
     def _read_members(
         self,

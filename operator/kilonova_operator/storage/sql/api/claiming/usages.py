@@ -9,7 +9,6 @@ from sqlalchemy import (
     Select,
     bindparam,
     delete,
-    insert,
     select,
 )
 
@@ -20,6 +19,7 @@ from kilonova_operator.storage.sql.api.schema import (
     InstanceMappingRow,
     NamespaceUsageRow,
 )
+from kilonova_operator.storage.sql.bulk import insert_rows
 
 Change = Mapping[str, Usage]
 """What is added, by the namespace's uid."""
@@ -63,19 +63,16 @@ class UsageBook:
         known = sorted(uid for uid in changed if uid in self._read)
         if known:
             connection.execute(_delete(), {"uids": known})
-        if changed:
-            connection.execute(
-                insert(NamespaceUsageRow),
-                [
-                    {
-                        "namespace_uid": uid,
-                        "instances": usage.instances,
-                        "cores": usage.cores,
-                        "ram_mib": usage.ram_mib,
-                    }
-                    for uid, usage in sorted(changed.items())
-                ],
-            )
+        rows = [
+            {
+                "namespace_uid": uid,
+                "instances": usage.instances,
+                "cores": usage.cores,
+                "ram_mib": usage.ram_mib,
+            }
+            for uid, usage in sorted(changed.items())
+        ]
+        insert_rows(connection, NamespaceUsageRow, rows)
 
 
 def change_usage(connection: Connection, change: Change) -> None:

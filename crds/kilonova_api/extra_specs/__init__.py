@@ -1,0 +1,1 @@
+"""Nova's extra specs: which there are, and what may stand in them."""
