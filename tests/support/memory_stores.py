@@ -25,6 +25,7 @@ from kilonova_operator.domain.placement import (
     HeldClaim,
     InstanceMapping,
     NicClaim,
+    Placement,
     Released,
     ServerRef,
     Tombstone,
@@ -170,6 +171,16 @@ class MemoryApiStore:
         ]
         return rows[:limit]
 
+    async def list_placements(
+        self, *, after: str = "", limit: int = 500
+    ) -> Sequence[Placement]:
+        placed = [
+            Placement(uid, mapping.host, mapping.group_uid, mapping.zone)
+            for uid, mapping in sorted(self.mappings.items())
+            if uid > after and mapping.host is not None
+        ]
+        return placed[:limit]
+
     async def hold_by_name(
         self, namespace: str, name: str, *, but_not: str = ""
     ) -> InstanceMapping | None:
@@ -280,6 +291,8 @@ class MemoryApiStore:
             retained=False,
             created_at=before.created_at if before else now,
             updated_at=now,
+            group_uid=request.group.group_uid if request.group else None,
+            zone=request.zone,
         )
 
     def _give_addresses(self, uid: str, request: ClaimRequest) -> list[NicClaim]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from kilonova_api.server_group import ServerGroup
+
 GroupPolicy = Literal["Affinity", "AntiAffinity", "SoftAffinity", "SoftAntiAffinity"]
 GroupTopology = Literal["Host", "Zone"]
 
@@ -41,6 +43,18 @@ class GroupMember:
     server_uid: str
     host: str
     zone: str
+
+
+def build_group_claim(group: ServerGroup | None) -> GroupClaim | None:
+    """Return what a claim of a member is judged by; None without a group."""
+    if group is None:
+        return None
+    return GroupClaim(
+        group_uid=group.metadata.uid,
+        policy=group.spec.policy,
+        topology=group.spec.topology,
+        max_per_domain=group.spec.max_per_domain or 1,
+    )
 
 
 def find_violation(

@@ -27,6 +27,7 @@ from kilonova_operator.domain.scheduling.prefilters.isolated_aggregates import (
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import (
     Forced,
     NotIgnored,
+    Requested,
 )
 from kilonova_operator.domain.scheduling.prefilters.tenant_isolation import (
     TenantIsolation,
@@ -118,6 +119,7 @@ def _build_prefilters(
         CellEnabled(),
         HostEnabled(),
         Forced(),
+        Requested(),
         NotIgnored(),
         AgentVersion(),
         AvailabilityZone(),

@@ -90,6 +90,7 @@ class BuildRequest:
 
     ``ignored_hosts``: hosts that already failed this build. ``forced_host``: an
     admin's choice; pre-filters and capacity still hold, filters do not.
+    ``requested_host``: an admin's choice too, but every rule holds.
     ``same_hosts``, ``different_hosts``: hosts of the Servers a hint names, None
     without the hint.
     """
@@ -97,6 +98,7 @@ class BuildRequest:
     asked: RequestClass
     ignored_hosts: frozenset[str] = frozenset()
     forced_host: str | None = None
+    requested_host: str | None = None
     same_hosts: frozenset[str] | None = None
     different_hosts: frozenset[str] | None = None
     group: GroupView | None = None

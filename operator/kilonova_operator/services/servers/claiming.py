@@ -1,8 +1,9 @@
 """Choosing a host and claiming it: what was chosen counts until it is claimed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kilonova_api.server import Server
+from kilonova_operator.domain.groups import build_group_claim
 from kilonova_operator.domain.networks.requests import network_id_of
 from kilonova_operator.domain.placement import (
     Claim,
@@ -15,10 +16,12 @@ from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
+    BuildRequest,
     build_amounts,
 )
 from kilonova_operator.domain.servers.references import References
 from kilonova_operator.domain.servers.server_ref import build_server_ref
+from kilonova_operator.services.quotas.directory import NamespaceQuota, QuotaDirectory
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
@@ -52,6 +55,7 @@ class HostClaimer:
     ranking: HostRanking
     instances: InstanceView
     unknown: UnknownGuests
+    quotas: QuotaDirectory
 
     async def claim_best(
         self, server: Server, found: References, attempt: Attempt
@@ -62,23 +66,22 @@ class HostClaimer:
             ClaimRefused: no other host would change that.
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
         """
-        asked = self.requests.build(
-            server,
-            found,
-            tried_hosts=frozenset(attempt.tried_hosts),
-            cell=attempt.cell,
-        )
+        quota = await self.quotas.find_limits(server.metadata.namespace or "")
         lost: dict[str, str] = {}
         """What the claim of each host failed that looked as if it had room."""
-        while True:
-            without_lost = asked.ignored_hosts | lost.keys()
-            chosen = await self.ranking.select(
-                replace(asked, ignored_hosts=without_lost)
+
+        def ask() -> BuildRequest:
+            tried = frozenset((*attempt.tried_hosts, *lost))
+            return self.requests.build(
+                server, found, tried_hosts=tried, cell=attempt.cell
             )
+
+        while True:
+            chosen = await self.ranking.select(ask)
             decision = chosen.recount(lost, counted_as=NotIgnored.name)
             if decision.host is None:
                 return None, decision
-            request = self._build_claim(server, found, decision, attempt)
+            request = self._build_claim(server, found, decision, attempt, quota=quota)
             self.duty.check()
             try:
                 with self.ranking.assumed(request):
@@ -99,21 +102,27 @@ class HostClaimer:
         Raises:
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
         """
-        asked = self.requests.build(server, found, tried_hosts=frozenset(), cell=None)
-        decision = await self.ranking.select(asked)
-        return decision, self.ranking.explain(asked)
+        decision = await self.ranking.select(lambda: self.requests.build(server, found))
+        return decision, self.ranking.explain(self.requests.build(server, found))
 
     def _build_claim(
-        self, server: Server, found: References, decision: Decision, attempt: Attempt
+        self,
+        server: Server,
+        found: References,
+        decision: Decision,
+        attempt: Attempt,
+        *,
+        quota: NamespaceQuota | None,
     ) -> ClaimRequest:
-        if found.flavor is None or decision.host is None:
-            raise ValueError(f"Server {server.key} has no flavor or no host")
+        if found.flavor is None or found.image is None or decision.host is None:
+            raise ValueError(f"Server {server.key} has no flavor, image or host")
         host, record = decision.host, decision.build_record(attempts=attempt.number)
         told = self.instances.of_server(server.metadata.uid)
+        flavor, namespace_uid = found.flavor.spec, quota.namespace_uid if quota else ""
         return ClaimRequest(
-            server=build_server_ref(server),
+            server=build_server_ref(server, namespace_uid=namespace_uid),
             host=host,
-            amounts=build_amounts(found.flavor.spec),
+            amounts=build_amounts(flavor, found.image.spec.properties),
             nics=_build_nics(server, found),
             object_generation=server.metadata.generation,
             placement_generation_floor=max(
@@ -124,6 +133,11 @@ class HostClaimer:
             tried_hosts=attempt.tried_hosts,
             decision=DecisionRecord("Claimed", record.wire(), host=host),
             held_addresses=self.unknown.list_addresses(),
+            quota=quota.limits if quota else None,
+            group=build_group_claim(found.group),
+            zone=self.ranking.zone_of(host),
+            vcpus=flavor.vcpus,
+            ram_mib=flavor.ram_mib,
         )
 
 

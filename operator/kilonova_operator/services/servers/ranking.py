@@ -81,6 +81,7 @@ class HostRanking:
         self._read_at: float | None = None
         self._all_read_at: float | None = None
         self._stale: set[str] = set()
+        self._released_meanwhile: set[str] | None = None
 
     def host_changed(
         self, key: Key, old: ComputeHost | None, new: ComputeHost | None
@@ -109,37 +110,42 @@ class HostRanking:
         self._columns.set_aggregates(aggregates)
 
     async def load(self) -> None:
-        """Read all hosts' use and all Servers' places, before the first choice.
-
-        After it both are kept current by what this process does.
-        """
+        """Read where all Servers are, and all hosts' use."""
         await self.load_placements()
-        await self._refresh(rest_seconds=0.0)
+        await self._read_all()
 
     async def load_placements(self) -> None:
-        """Read where all Servers are."""
+        """Read where all Servers are; what is released meanwhile stays released."""
+        released = self._released_meanwhile = set()
         found: list[Placement] = []
         while page := await self._api.list_placements(
             after=found[-1].server_uid if found else "", limit=_PAGE_PLACEMENTS
         ):
             found.extend(page)
+        self._released_meanwhile = None
         self.placements.load(found)
+        for server_uid in released:
+            self.placements.remove(server_uid)
 
-    async def select(self, request: BuildRequest) -> Decision:
-        """Choose a host for one guest; nothing is awaited after the choice."""
+    async def select(self, ask: Callable[[], BuildRequest]) -> Decision:
+        """Choose a host for one guest; nothing is awaited after the choice.
+
+        ask: called right before each look at the hosts, since what is asked may
+        depend on where other Servers are.
+        """
         await self._refresh(rest_seconds=_REST_SECONDS)
-        decision = self._scheduler.select(request)
+        decision = self._scheduler.select(ask())
         if decision.host is not None:
             return decision
         if self._stale:
             # Nobody is turned away on what may be old ...
             await self._refresh(rest_seconds=0.0)
-            decision = self._scheduler.select(request)
+            decision = self._scheduler.select(ask())
         if decision.host is not None or not self._assumed:
             return decision
         # ... or by a claim that may yet be refused, or was counted already.
         with self._nothing_assumed():
-            return self._scheduler.select(request)
+            return self._scheduler.select(ask())
 
     def explain(self, request: BuildRequest) -> list[HostVerdict]:
         """Say of every host what it failed, or how it was weighed."""
@@ -185,6 +191,8 @@ class HostRanking:
         if not released.claims_left:
             for held in released.given_back:
                 self.placements.remove(held.server_uid)
+                if self._released_meanwhile is not None:
+                    self._released_meanwhile.add(held.server_uid)
 
     @contextmanager
     def _nothing_assumed(self) -> Iterator[None]:
@@ -216,7 +224,12 @@ class HostRanking:
         stale, self._stale = self._stale, set()
         old = self._all_read_at is None or now - self._all_read_at > _FRESH_SECONDS
         try:
-            await (self._read_all() if old else self._read_some(stale))
+            if self._all_read_at is None:
+                await self.load()
+            elif old:
+                await self._read_all()
+            else:
+                await self._read_some(stale)
         except BaseException:
             self._stale |= stale
             raise

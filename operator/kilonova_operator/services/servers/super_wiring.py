@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
 from kilonova_operator.domain.scheduling.defaults import build_default_rules
+from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.domain.scheduling.scheduler import SchedulingRules
 from kilonova_operator.roles import SUPER
 from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.control.server_time import build_server_time
+from kilonova_operator.services.quotas.wiring import build_quota_directory
 from kilonova_operator.services.servers.admin_wiring import register_admin_verbs
 from kilonova_operator.services.servers.adopt import Adopter
 from kilonova_operator.services.servers.claiming import HostClaimer
@@ -81,10 +83,13 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
     claimer = HostClaimer(
         api=context.stores.api,
         duty=duty,
-        requests=RequestBuilder(rules),
+        requests=RequestBuilder(
+            rules, SchedulingOptions(), ranking.placements, context.informers.servers
+        ),
         ranking=ranking,
         instances=instances,
         unknown=UnknownGuests(context.informers.compute_hosts),
+        quotas=build_quota_directory(context),
     )
     register_admin_verbs(context, claimer)
     return SuperReconciler(

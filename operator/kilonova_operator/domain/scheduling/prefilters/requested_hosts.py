@@ -1,4 +1,4 @@
-"""Not the hosts that already failed; only the one an admin forces."""
+"""Not the hosts that already failed; only the one an admin names."""
 
 from kilonova_operator.domain.scheduling.columns import HostColumns
 from kilonova_operator.domain.scheduling.interfaces import Verdict
@@ -41,3 +41,23 @@ class Forced:
     def explain(self, request: BuildRequest) -> str:
         """Name the host."""
         return f"Only host {request.forced_host} was asked for."
+
+
+class Requested:
+    """Leave out every other host where an admin asked for one.
+
+    Source: nova.scheduler.host_manager.get_filtered_hosts, requested_destination,
+    Nova 34.
+    """
+
+    name = "NotRequestedHost"
+
+    def judge(self, columns: HostColumns, request: BuildRequest) -> Verdict | None:
+        """Leave the requested host alone; all where none is asked for."""
+        if request.requested_host is None:
+            return None
+        return Verdict(columns.find_rows((request.requested_host,)), only=True)
+
+    def explain(self, request: BuildRequest) -> str:
+        """Name the host."""
+        return f"Only host {request.requested_host} was asked for."
