@@ -82,7 +82,7 @@ def build_request_class(
         cell=wishes.cell,
         required_traits=resources.required_traits,
         forbidden_traits=resources.forbidden_traits,
-        query=wishes.query if "JsonFilter" in options.enabled_filters else "",
+        query=wishes.query if options.reads_query else "",
         nearby=build_nearby(wishes.near, wishes.cidr) if wishes.near else "",
         numa=find_guest_topology(numa),
         min_agent_version=wishes.min_agent_version,

@@ -16,6 +16,39 @@ DEFAULT_FILTERS = (
 )
 """enabled_filters, Nova 34."""
 
+LEAST = {
+    "host_subset_size": 1,
+    "max_io_ops_per_host": 0,
+    "max_instances_per_host": 1,
+    "pci_weight_multiplier": 0,
+    "soft_affinity_weight_multiplier": 0,
+    "soft_anti_affinity_weight_multiplier": 0,
+}
+"""Lowest values that nova.conf lets an option have."""
+
+KNOWN_FILTERS = frozenset(
+    {
+        *DEFAULT_FILTERS,
+        "AggregateImagePropertiesIsolation",
+        "AggregateInstanceExtraSpecsFilter",
+        "AggregateIoOpsFilter",
+        "AggregateMultiTenancyIsolation",
+        "AggregateNumInstancesFilter",
+        "AggregateTypeAffinityFilter",
+        "AllHostsFilter",
+        "DifferentHostFilter",
+        "IoOpsFilter",
+        "IsolatedHostsFilter",
+        "JsonFilter",
+        "MetricsFilter",
+        "NUMATopologyFilter",
+        "NumInstancesFilter",
+        "SameHostFilter",
+        "SimpleCIDRAffinityFilter",
+    }
+)
+"""Nova's filters; any other is a site's own, and may read whatever there is."""
+
 DEFAULT_WEIGHERS = (
     "BuildFailureWeigher",
     "CPUWeigher",
@@ -90,17 +123,30 @@ class SchedulingOptions:
     @property
     def reads_tenant(self) -> bool:
         """Whether a rule parts requests by their tenant."""
-        return (
-            self.prefilters.limit_tenants_to_placement_aggregate
-            or "AggregateMultiTenancyIsolation" in self.enabled_filters
+        return self.prefilters.limit_tenants_to_placement_aggregate or self._enables(
+            "AggregateMultiTenancyIsolation"
         )
 
     @property
     def reads_image(self) -> bool:
         """Whether a rule parts requests by the image itself."""
-        return "IsolatedHostsFilter" in self.enabled_filters
+        return self._enables("IsolatedHostsFilter")
 
     @property
     def reads_image_format(self) -> bool:
         """Whether a rule parts requests by the image's format."""
-        return self.prefilters.query_placement_for_image_type_support
+        return self.prefilters.query_placement_for_image_type_support or (
+            not self._knows_all_filters
+        )
+
+    @property
+    def reads_query(self) -> bool:
+        """Whether a rule parts requests by the hint query."""
+        return self._enables("JsonFilter")
+
+    @property
+    def _knows_all_filters(self) -> bool:
+        return KNOWN_FILTERS.issuperset(self.enabled_filters)
+
+    def _enables(self, name: str) -> bool:
+        return name in self.enabled_filters or not self._knows_all_filters

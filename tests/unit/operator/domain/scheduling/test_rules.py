@@ -18,6 +18,7 @@ from kilonova_operator.domain.scheduling.metrics import HostMetric
 from kilonova_operator.domain.scheduling.options import (
     DEFAULT_FILTERS,
     DEFAULT_WEIGHERS,
+    KNOWN_FILTERS,
     PrefilterOptions,
     SchedulingOptions,
 )
@@ -65,6 +66,28 @@ def test_every_rule_is_known_by_its_own_name_and_no_two_share_one() -> None:
     assert [WEIGHERS[name](EVERYTHING).name for name in WEIGHERS] == list(WEIGHERS)
     names = [rule.name for rule in (*RULES.prefilters, *RULES.filters)]
     assert len(set(names)) == len(names)
+
+
+def reads(options: SchedulingOptions) -> list[bool]:
+    return [
+        options.reads_tenant,
+        options.reads_image,
+        options.reads_query,
+        options.reads_image_format,
+    ]
+
+
+def test_a_sites_own_filter_may_read_all_of_a_request() -> None:
+    nova_only = SchedulingOptions(
+        enabled_filters=tuple(
+            FILTERS.keys()
+            - {"AggregateMultiTenancyIsolation", "IsolatedHostsFilter", "JsonFilter"}
+        )
+    )
+    assert set(FILTERS) | {"NUMATopologyFilter"} == KNOWN_FILTERS
+    assert not any(reads(nova_only))
+    own = SchedulingOptions(enabled_filters=("SiteFilter",))
+    assert all(reads(own))
 
 
 def test_every_rule_is_of_one_kind() -> None:

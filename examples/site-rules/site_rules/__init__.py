@@ -1,0 +1,1 @@
+"""Rules of one site, as packages offer them to Kilonova."""
