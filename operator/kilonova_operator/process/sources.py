@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kilonova_api.compute_host import ComputeHost
 from kilonova_api.instance import Instance
 from kilonova_api.kube.resources import Key
-from kilonova_api.server_quota import ServerQuota
+from kilonova_api.server_quota import QUOTA_NAME, ServerQuota
 from kilonova_operator.domain.hosts.nodes import NodeSummary, PodSummary
 from kilonova_operator.domain.hosts.zones import ZONE_HELD
 from kilonova_operator.services.aggregates.index import AggregateIndex
@@ -68,6 +68,8 @@ class Sources:
             self.feeds.publish(FeedKind.GUARDED_NAMESPACES, GUARD_KEY)
         if _holds(old) != _holds(new):
             self._publish_networks(new or old)
+        if _place_of(old) != _place_of(new):
+            self._publish_counted(new or old)
         self._publish_cells(old.cell if old else None, new.cell if new else None)
 
     def _instance_changed(
@@ -158,6 +160,16 @@ class Sources:
         for network in () if server is None else server.networks:
             self.feeds.publish(NETWORK_FEEDS[network.kind], network.key)
 
+    def _publish_counted(self, server: ServerSummary | None) -> None:
+        """Let group and quota of a Server be counted anew."""
+        if server is None:
+            return
+        if server.group is not None:
+            self.feeds.publish(FeedKind.GROUPS, server.group)
+        quota = Key(server.namespace, QUOTA_NAME)
+        if self.informers.server_quotas.find(quota) is not None:
+            self.feeds.publish(FeedKind.QUOTAS, quota)
+
     def _build_reference_waker(self, kind: str) -> Callable[[Key], None]:
         return lambda key: self.waiting.reference_changed(Reference(kind, key))
 
@@ -165,6 +177,13 @@ class Sources:
 def _holds(server: ServerSummary | None) -> bool:
     """Tell whether the Server holds addresses, as far as its status tells."""
     return server is not None and server.host is not None
+
+
+def _place_of(server: ServerSummary | None) -> tuple[object, ...] | None:
+    """Return what groups and quotas count of a Server."""
+    if server is None:
+        return None
+    return server.uid, server.host, server.zone, server.deleting
 
 
 def _zone_of(host: ComputeHost | None) -> tuple[str | None, bool] | None:

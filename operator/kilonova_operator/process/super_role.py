@@ -13,6 +13,10 @@ from kilonova_operator.process.background import Rounds
 from kilonova_operator.process.health import Health
 from kilonova_operator.process.retention import Retention
 from kilonova_operator.process.supervisor import Supervisor
+from kilonova_operator.services.aggregates.wiring import (
+    AggregateServices,
+    build_aggregate_services,
+)
 from kilonova_operator.services.catalogue.wiring import build_catalogue_controllers
 from kilonova_operator.services.cells import CellReconciler
 from kilonova_operator.services.control.feeds import Feed, FeedKind
@@ -23,9 +27,11 @@ from kilonova_operator.services.control.server_time import (
     build_server_time,
 )
 from kilonova_operator.services.crds import CrdCheck
+from kilonova_operator.services.groups.wiring import build_group_controllers
 from kilonova_operator.services.guards import GUARD_KEY, NamespaceGuard
 from kilonova_operator.services.hosts.wiring import HostServices, build_host_services
 from kilonova_operator.services.networks.wiring import build_network_controllers
+from kilonova_operator.services.quotas.wiring import build_quota_controller
 from kilonova_operator.services.servers.shared_wiring import build_lost_servers
 from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_sweep import StoreSweep
@@ -45,6 +51,7 @@ class SuperRole:
 
     context: ProcessContext
     hosts: HostServices
+    aggregates: AggregateServices
     health: Health
 
     def build_controllers(self) -> Sequence[Controller]:
@@ -58,10 +65,14 @@ class SuperRole:
             ),
             *build_catalogue_controllers(self.context),
             *build_network_controllers(self.context),
+            *self.aggregates.build_controllers(),
+            *build_group_controllers(self.context),
+            build_quota_controller(self.context),
         )
 
     async def load(self) -> None:
         """Read what the services remember between reconciles."""
+        self.aggregates.shared.forget()
         await self.hosts.load()
 
     def seed(self) -> None:
@@ -72,6 +83,10 @@ class SuperRole:
                 feeds.publish(FeedKind.HOSTS, key)
         for key in informers.compute_hosts.items():
             feeds.publish(FeedKind.HOSTS, key)
+        for key in informers.host_aggregates.items():
+            feeds.publish(FeedKind.AGGREGATES, key)
+        for key in informers.server_quotas.items():
+            feeds.publish(FeedKind.QUOTAS, key)
         for cell in self.context.stores.cells:
             feeds.publish(FeedKind.CELLS, Key("", cell))
         feeds.publish(FeedKind.GUARDED_NAMESPACES, GUARD_KEY)
@@ -179,7 +194,7 @@ class SuperRole:
         self.health.note("clock", self._time.find_skew())
 
     async def _reload_hosts(self) -> None:
-        await self.hosts.load()
+        await self.load()
         self.seed()
 
     async def _watch_crds(self) -> Never:
@@ -201,4 +216,5 @@ class SuperRole:
 
 def build_super_role(context: ProcessContext, health: Health) -> SuperRole:
     """Build super's services."""
-    return SuperRole(context, build_host_services(context), health)
+    hosts, aggregates = build_host_services(context), build_aggregate_services(context)
+    return SuperRole(context, hosts, aggregates, health)

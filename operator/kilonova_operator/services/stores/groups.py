@@ -27,6 +27,12 @@ class GroupsStore(Protocol):
         """
         ...
 
+    async def list_groups(
+        self, *, after: str = "", limit: int = PAGE_ROWS
+    ) -> Sequence[str]:
+        """List one page of groups by uid, those after ``after``."""
+        ...
+
     async def forget_group(self, term: Term, group_uid: str) -> bool:
         """Remove a group whose object is gone; False while members hold claims."""
         ...

@@ -38,6 +38,14 @@ def list_members(session: Session, *, after: str, limit: int) -> list[GroupMembe
     return [_member_of(member) for member in found]
 
 
+def list_groups(session: Session, *, after: str, limit: int) -> list[str]:
+    """List uids of groups, those after one."""
+    uid = ServerGroupRow.group_uid
+    return list(
+        session.scalars(select(uid).where(uid > after).order_by(uid).limit(limit))
+    )
+
+
 def forget_group(session: Session, group_uid: str) -> bool:
     """Remove a group; False while a member holds a claim."""
     members = select(GroupMemberRow.server_uid).where(

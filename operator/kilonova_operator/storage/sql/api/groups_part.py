@@ -27,6 +27,14 @@ class GroupsPart(StorePart):
             partial(groups.list_members, after=after, limit=limit)
         )
 
+    async def list_groups(
+        self, *, after: str = "", limit: int = PAGE_ROWS
+    ) -> Sequence[str]:
+        """List groups by uid."""
+        return await self._database.read(
+            partial(groups.list_groups, after=after, limit=limit)
+        )
+
     async def forget_group(self, term: Term, group_uid: str) -> bool:
         """Remove a group whose object is gone."""
         return await self._database.write(

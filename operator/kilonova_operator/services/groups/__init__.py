@@ -1,0 +1,1 @@
+"""ServerGroups: who is in them, and where."""
