@@ -1,11 +1,15 @@
 """The singletons of one operator process, handed to whatever is built in it."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
+from kilonova_operator.domain.scheduling.defaults import (
+    Scheduling,
+    build_default_scheduling,
+)
 from kilonova_operator.services.admin_verbs import AdminVerbs
 from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import Feeds
@@ -58,3 +62,4 @@ class ProcessContext:
     admin: AdminVerbs
     cluster_uid: str
     """uid of the namespace kube-system."""
+    scheduling: Scheduling = field(default_factory=build_default_scheduling)

@@ -16,10 +16,16 @@ from kilonova_api.kube.clock import SystemClock
 from kilonova_api.kube.config import load_in_cluster, load_kubeconfig
 from kilonova_api.kube.connection import Connection
 from kilonova_api.settings import BadSettings, read_settings
+from kilonova_operator.domain.errors import KilonovaError
+from kilonova_operator.domain.scheduling.defaults import Scheduling
 from kilonova_operator.process.databases import open_stores
 from kilonova_operator.process.logs import configure_logging
 from kilonova_operator.process.parts import Parts
 from kilonova_operator.process.run import OperatorProcess
+from kilonova_operator.process.scheduling import (
+    build_scheduling_options,
+    load_scheduling,
+)
 from kilonova_operator.services.servers.cell_wiring import build_cell_controllers
 from kilonova_operator.services.servers.super_wiring import build_super_controllers
 from kilonova_operator.settings import Settings
@@ -35,15 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _build_parser().parse_args(arguments)
     try:
         settings = read_settings(Settings)
+        scheduling = _load_scheduling(settings)
     except BadSettings as wrong:
         sys.stderr.write(f"{wrong}\n")
         sys.exit(EXIT_BAD_SETTINGS)
     configure_logging(settings.log_level, settings.log_format)
-    code = asyncio.run(_run(settings))
+    code = asyncio.run(_run(settings, scheduling))
     logging.shutdown()
     # Not sys.exit: it would wait for database threads that hang in a call, and
     # a process whose Lease is lost must be gone before the next one leads.
     os._exit(code)
+
+
+def _load_scheduling(settings: Settings) -> Scheduling:
+    """Load the scheduler's rules; one that is wrong is a wrong setting."""
+    try:
+        return load_scheduling(build_scheduling_options(settings.scheduling))
+    except KilonovaError as wrong:
+        raise BadSettings(f"KILONOVA_SCHEDULING: {wrong}") from wrong
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -64,12 +79,12 @@ def _build_parser() -> argparse.ArgumentParser:
 
 def _describe_default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
-    if value is None or value == ():
+    if value is None or value in ((), {}):
         return "none"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, scheduling: Scheduling) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -89,6 +104,7 @@ async def _run(settings: Settings) -> int:
             open_stores=open_stores,
             super_controllers=(build_super_controllers,),
             cell_controllers=(build_cell_controllers,),
+            scheduling=scheduling,
         )
         try:
             await OperatorProcess(settings, parts).run(stop)

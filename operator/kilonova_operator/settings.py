@@ -4,11 +4,12 @@ The chart renders its values into them. Nothing secret is among them: database
 URLs, which hold passwords, are files of a mounted Secret.
 """
 
+import json
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kilonova_api.names import CELL0
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
     quota_cores: Annotated[int | None, Field(ge=0)] = None
     quota_ram_mib: Annotated[int | None, Field(ge=0)] = None
 
+    # The scheduler.
+    scheduling: Annotated[dict[str, Any], NoDecode] = Field(default_factory=dict)
+    """Options by nova.conf's names, as an object in JSON; domain/scheduling/options.py
+    lists them."""
+
     # Patience.
     reference_grace_seconds: Annotated[float, Field(ge=0)] = 60.0
     no_valid_host_grace_seconds: Annotated[float, Field(ge=0)] = 120.0
@@ -115,6 +121,16 @@ class Settings(BaseSettings):
             name: _split(value) if name in split and isinstance(value, str) else value
             for name, value in values.items()
         }
+
+    @field_validator("scheduling", mode="before")
+    @classmethod
+    def _read_json(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"no JSON: {error}") from error
 
     @model_validator(mode="after")
     def _check_cells(self) -> Self:

@@ -22,6 +22,9 @@ _LEAST_REJECTED = 0.3
 
 NOVA_RAISES = "nova-raises"
 """Nova fails the whole request by an exception; here the host fails the filter."""
+_HASHED = frozenset({"AggregateInstanceExtraSpecsFilter"})
+"""Nova looks at an aggregate's values in the order of their hashes, and raises if one
+that is no number comes before one that is enough."""
 ANY_PROPERTY = "any-image-property-isolates"
 """AggregateImagePropertiesIsolation looks at properties that Nova does not know."""
 ADDRESS_BITS = "image-address-bits-are-compared"
@@ -124,7 +127,7 @@ class _Comparison:
         if isinstance(nova, str):
             if rule.name == "ImagePropertiesFilter" and self._has_bits():
                 return ADDRESS_BITS
-            return None if mine else NOVA_RAISES
+            return NOVA_RAISES if not mine or rule.name in _HASHED else None
         if rule.name != "AggregateImagePropertiesIsolation" or not self._has_unknown():
             return None
         known = replace(self._request, asked=_without_unknown(self._request.asked))

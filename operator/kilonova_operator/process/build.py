@@ -50,6 +50,7 @@ def build_context(
         lost=LostNotes(),
         admin=AdminVerbs(),
         cluster_uid=cluster_uid,
+        scheduling=parts.scheduling,
     )
 
 

@@ -9,6 +9,10 @@ from kilonova_api.kube.clock import Clock, SystemClock
 from kilonova_api.kube.connection import Connection
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.domain.epoch import Owner
+from kilonova_operator.domain.scheduling.defaults import (
+    Scheduling,
+    build_default_scheduling,
+)
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.settings import Settings
 
@@ -35,5 +39,6 @@ class Parts:
     open_stores: StoresOpener
     super_controllers: Sequence[SuperControllers] = ()
     cell_controllers: Sequence[CellControllers] = ()
+    scheduling: Scheduling = field(default_factory=build_default_scheduling)
     clock: Clock = field(default_factory=SystemClock)
     random: Random = field(default_factory=_system_random)

@@ -13,14 +13,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from kilonova_operator.domain.errors import KilonovaError
-from kilonova_operator.domain.scheduling.defaults import build_rules
+from kilonova_operator.domain.scheduling.defaults import Scheduling, build_rules
 from kilonova_operator.domain.scheduling.options import (
     LEAST,
     PrefilterOptions,
     SchedulingOptions,
     WeightMultipliers,
 )
-from kilonova_operator.domain.scheduling.scheduler import SchedulingRules
 from kilonova_operator.process.site_rules import EntryPoints, find_site_rules
 from kilonova_operator.process.site_rules import list_entry_points as _installed
 
@@ -58,17 +57,18 @@ def build_scheduling_options(values: Mapping[str, Any]) -> SchedulingOptions:
     return options
 
 
-def load_rules(
+def load_scheduling(
     options: SchedulingOptions, entry_points: EntryPoints = _installed
-) -> SchedulingRules:
-    """Return the rules a site enables, its own packages' among them.
+) -> Scheduling:
+    """Make the rules a site enables, its own packages' among them.
 
     Raises:
         UnknownRule: a name stands for no rule.
         SiteRuleUnusable: a package's rule cannot be loaded, or is none.
     """
     site = find_site_rules(entry_points)
-    return build_rules(options, site_filters=site.filters, site_weighers=site.weighers)
+    rules = build_rules(options, site_filters=site.filters, site_weighers=site.weighers)
+    return Scheduling(options, rules)
 
 
 def _check_names(values: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from kilonova_operator.domain.scheduling.defaults import build_default_scheduling
 from kilonova_operator.main import EXIT_BAD_SETTINGS, EXIT_FAILED, _run, main
 from kilonova_operator.settings import Settings
 
@@ -27,7 +28,15 @@ def test_an_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("KILONOVA_CELS", "cell1"), ("KILONOVA_LEASE_SECONDS", "0")]
+    ("name", "value"),
+    [
+        ("KILONOVA_CELS", "cell1"),
+        ("KILONOVA_LEASE_SECONDS", "0"),
+        ("KILONOVA_SCHEDULING", "{"),
+        ("KILONOVA_SCHEDULING", "[]"),
+        ("KILONOVA_SCHEDULING", '{"ram_weight": 1}'),
+        ("KILONOVA_SCHEDULING", '{"enabled_filters": ["RamFilter"]}'),
+    ],
 )
 def test_wrong_settings_are_said_in_a_line_each(
     monkeypatch: pytest.MonkeyPatch,
@@ -48,5 +57,5 @@ def test_outside_a_cluster_it_says_what_to_set(
 ) -> None:
     for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"):
         monkeypatch.delenv(name, raising=False)
-    assert asyncio.run(_run(Settings())) == EXIT_FAILED
+    assert asyncio.run(_run(Settings(), build_default_scheduling())) == EXIT_FAILED
     assert "KILONOVA_KUBECONFIG" in caplog.text

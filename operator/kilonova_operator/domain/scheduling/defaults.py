@@ -1,6 +1,7 @@
 """The rules of an installation, in their order."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES
@@ -59,6 +60,19 @@ class UnknownRule(KilonovaError):
             f"Known are {', '.join(sorted(known))}. A site's own come from an "
             "installed package's entry points."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduling:
+    """What a site chose, and the rules that come of it."""
+
+    options: SchedulingOptions
+    rules: SchedulingRules
+
+
+def build_default_scheduling() -> Scheduling:
+    """Return what an installation has that changes nothing."""
+    return Scheduling(SchedulingOptions(), build_default_rules())
 
 
 def build_default_rules() -> SchedulingRules:

@@ -9,7 +9,6 @@ from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
 from kilonova_operator.domain.catalogue.judgements import judge_flavor, judge_image
 from kilonova_operator.domain.conditions import Judgement
-from kilonova_operator.domain.scheduling.defaults import build_default_rules
 from kilonova_operator.services.catalogue.reconciler import CatalogueReconciler
 from kilonova_operator.services.control.feeds import Feed, FeedKind
 from kilonova_operator.services.control.reconciler import Controller
@@ -34,7 +33,7 @@ def build_catalogue_controllers(context: ProcessContext) -> Sequence[Controller]
 
 
 def _build_flavors(context: ProcessContext) -> CatalogueReconciler[Flavor]:
-    check = build_default_rules().check_extra_specs
+    check = context.scheduling.rules.check_extra_specs
 
     def judge(flavor: Flavor) -> Judgement:
         return judge_flavor(effective_extra_specs(flavor.spec), check)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
-from kilonova_operator.domain.scheduling.defaults import build_default_rules
-from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.domain.scheduling.scheduler import SchedulingRules
 from kilonova_operator.roles import SUPER
 from kilonova_operator.services.aggregates.index import AggregateIndex
@@ -71,7 +69,8 @@ def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
 def _build_reconciler(context: ProcessContext) -> SuperReconciler:
     duty = build_duty(context, SUPER, API_DATABASE)
     instances = build_view(context)
-    rules = build_default_rules()
+    scheduling = context.scheduling
+    rules = scheduling.rules
     ranking = _build_ranking(context, rules)
     hosts = HostDirectory(context.informers.compute_hosts)
     statuses = PlacementStatus(
@@ -84,7 +83,7 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
         api=context.stores.api,
         duty=duty,
         requests=RequestBuilder(
-            rules, SchedulingOptions(), ranking.placements, context.informers.servers
+            rules, scheduling.options, ranking.placements, context.informers.servers
         ),
         ranking=ranking,
         instances=instances,

@@ -13,7 +13,7 @@ from kilonova_operator.domain.scheduling.options import (
     DEFAULT_WEIGHERS,
     SchedulingOptions,
 )
-from kilonova_operator.process.scheduling import load_rules
+from kilonova_operator.process.scheduling import load_scheduling
 from kilonova_operator.process.site_rules import SiteRuleUnusable, find_site_rules
 from support.judging import passing
 from support.scheduling import made_columns, made_facts, made_request, made_view
@@ -44,7 +44,7 @@ def test_the_example_of_the_docs_is_found_and_judges() -> None:
         enabled_filters=(*DEFAULT_FILTERS, "LicensedHostsFilter"),
         weight_classes=(*DEFAULT_WEIGHERS, "QuietRackWeigher"),
     )
-    rules = load_rules(options)
+    rules = load_scheduling(options).rules
     assert rules.filters[-1].name == "LicensedHostsFilter"
     assert rules.weighers[-1].name == "QuietRackWeigher"
     hosts = made_columns(
@@ -61,7 +61,7 @@ def test_the_example_of_the_docs_is_found_and_judges() -> None:
 def test_what_is_not_enabled_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in [name for name in sys.modules if name.startswith("site_rules")]:
         monkeypatch.delitem(sys.modules, module)
-    load_rules(SchedulingOptions())
+    load_scheduling(SchedulingOptions())
     assert not [name for name in sys.modules if name.startswith("site_rules")]
 
 
@@ -69,7 +69,7 @@ def test_what_is_not_enabled_is_not_imported(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_unknown_name_lists_the_sites_own_as_well() -> None:
     options = SchedulingOptions(enabled_filters=("LicensedFilter",))
     with pytest.raises(UnknownRule, match="LicensedHostsFilter"):
-        load_rules(options)
+        load_scheduling(options)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_rule_that_cannot_be_used_is_named_with_its_package(
 
     options = SchedulingOptions(enabled_filters=(name,))
     with pytest.raises(SiteRuleUnusable, match=f"kilonova.filters {name} .*{problem}"):
-        load_rules(options, entry_points)
+        load_scheduling(options, entry_points)
 
 
 def test_nothing_installed_offers_nothing() -> None:
