@@ -30,7 +30,7 @@ shell: setup ## A shell with kubectl and helm of the lab
 	$(LAB) shell
 
 .PHONY: test
-test: lint test-unit test-integration test-e2e ## All that CI runs
+test: lint test-unit parity test-integration test-e2e ## All that CI runs
 
 .PHONY: help
 help: ## Show this list

@@ -11,7 +11,8 @@ from kilonova_api.meta import (
     Crd,
     KubeObject,
 )
-from kilonova_api.server_spec import SERVER_RULES, ServerSpec
+from kilonova_api.server_rules import SERVER_RULES
+from kilonova_api.server_spec import ServerSpec
 from kilonova_api.server_status import ServerStatus
 
 

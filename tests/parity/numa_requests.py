@@ -79,7 +79,7 @@ class RequestDrawer:
         pinned = policy in ("dedicated", "mixed")
         if self._chance(0.6 if pinned else 0.02):
             self._say("cpu_thread_policy", self._random.choice(_THREAD_POLICIES))
-        if pinned and self._chance(0.05):
+        if pinned and self._chance(0.1):
             self.image["hw_cpu_thread_policy"] = self._random.choice(_THREAD_POLICIES)
         if self._chance(0.4 if pinned else 0.03):
             emulator = "share" if not pinned or self._chance(0.4) else "isolate"
@@ -155,6 +155,8 @@ class RequestDrawer:
             words["trait:HW_CPU_HYPERTHREADING"] = state
         if self._chance(0.05):
             self._say("locked_memory", self._random.choice(["true", "no", "1", ""]))
+        if self._chance(0.03):
+            self.image["hw_locked_memory"] = self._random.choice(["true", "no"])
 
     def _spoil(self) -> None:
         """Make one word bad."""

@@ -9,6 +9,7 @@ import asyncio
 import json
 import secrets
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +19,8 @@ from parity.extra_specs_topic import ExtraSpecsTopic
 from parity.filters_topic import FiltersTopic
 from parity.fit_topic import FitTopic
 from parity.numa_topic import NumaTopic
-from parity.oracle_client import Case, Oracle, open_oracle
-from parity.topic import Topic
+from parity.oracle_client import Answer, Case, Oracle, open_oracle
+from parity.topic import Judgement, Topic
 from parity.weighers_topic import WeighersTopic
 
 TOPICS: tuple[Topic, ...] = (
@@ -32,7 +33,7 @@ TOPICS: tuple[Topic, ...] = (
 
 _CASES_A_LINE = 50
 _SHOWN_DIFFERENCES = 5
-_TELLING_CASES = 1000
+_TELLING_CASES = 5000
 """Fewer cases may miss a rare outcome by chance."""
 
 
@@ -103,7 +104,7 @@ async def _compare_topic(
         cases = [_draw(topic, options.seed, number) for number in numbers]
         answers = await oracle.ask(topic.name, cases)
         for number, case, answer in zip(numbers, cases, answers, strict=True):
-            judgement = topic.judge(case, answer)
+            judgement = _judge(topic, case, answer)
             tally.cases += 1
             tally.deviations.update(judgement.deviations)
             tally.outcomes.update(judgement.outcomes)
@@ -119,6 +120,13 @@ async def _compare_topic(
 
 def _draw(topic: Topic, seed: int, number: int) -> Case:
     return topic.draw(Random(f"{seed}/{topic.name}/{number}"))
+
+
+def _judge(topic: Topic, case: Case, answer: Answer) -> Judgement:
+    try:
+        return topic.judge(case, answer)
+    except Exception:  # noqa: BLE001 (the other cases are of interest all the same)
+        return Judgement(differences=traceback.format_exc().splitlines())
 
 
 def _batches(cases: int) -> Iterator[Sequence[int]]:

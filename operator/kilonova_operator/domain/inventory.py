@@ -69,12 +69,17 @@ class ProviderView:
 
     def find_shortfall(self, amounts: Mapping[str, int]) -> str | None:
         """Return the first resource class that does not fit; None if all fit."""
-        for resource_class, amount in sort_amounts(amounts):
-            inventory = self.inventories.get(resource_class)
-            used = self.used.get(resource_class, 0)
-            if inventory is None or not inventory.fits(amount, used=used):
-                return resource_class
-        return None
+        short = {
+            resource_class: amount
+            for resource_class, amount in amounts.items()
+            if amount and not self._fits(resource_class, amount)
+        }
+        return sort_amounts(short)[0][0] if short else None
+
+    def _fits(self, resource_class: str, amount: int) -> bool:
+        inventory = self.inventories.get(resource_class)
+        used = self.used.get(resource_class, 0)
+        return inventory is not None and inventory.fits(amount, used=used)
 
     def free(self, resource_class: str) -> float:
         """Return what is left of the class; below 0 where a host shrank."""

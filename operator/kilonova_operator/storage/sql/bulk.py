@@ -1,20 +1,86 @@
-"""Many rows in one statement, at the price of the driver. Blocking.
+"""Many rows and long lists in one statement, at the price of the driver. Blocking.
 
-SQLAlchemy's own executemany looks at every value of every row twice. Here a
-table's statement, its columns' order and its types' converters are found once.
+SQLAlchemy's own ways look at every value of every row twice, and write a list's
+placeholders anew for each statement. Here a statement's text is made once for
+each kind of database; what runs it is still SQLAlchemy, with its events and its
+errors.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Dialect, Table
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Dialect,
+    Select,
+    Table,
+    Update,
+    literal_column,
+)
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.elements import ColumnClause, ColumnElement, SQLCoreOperations
 
 Convert = Callable[[Any], Any]
+Value = str | int | Sequence[str] | Sequence[int] | Sequence[tuple[Any, ...]]
 
 _MARKS = {"qmark": "?"}
 """What stands for a value, where the driver does not take %s."""
+_ASKED = re.compile(r"\[\[(\w+)\]\]")
+
+
+def asked(name: str) -> ColumnClause[Any]:
+    """Return the place of a value that ``Prepared`` gets when it runs."""
+    return literal_column(f"[[{name}]]")
+
+
+def one_of(column: SQLCoreOperations[Any], name: str) -> ColumnElement[bool]:
+    """Compare with a list that ``Prepared`` gets; pairs need a list of pairs."""
+    return column.op("IN", is_comparison=True)(asked(name))
+
+
+class Prepared:
+    """A statement whose every value is ``asked`` for, written once."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Delete) -> None:
+        self._statement = statement
+        self._parts: dict[str, list[str]] = {}
+
+    def rows(self, connection: Connection, **values: Value) -> Sequence[Any]:
+        """Return all rows, with the values as the driver gives them."""
+        result = connection.exec_driver_sql(*self._write(connection.dialect, values))
+        cursor = result.cursor
+        if cursor is None:
+            raise TypeError("not a SELECT")
+        found: Sequence[Any] = cursor.fetchall()
+        result.close()
+        return found
+
+    def change(self, connection: Connection, **values: Value) -> int:
+        """Run an UPDATE or DELETE; returns how many rows it met."""
+        written = self._write(connection.dialect, values)
+        return connection.exec_driver_sql(*written).rowcount
+
+    def _write(
+        self, dialect: Dialect, values: Mapping[str, Value]
+    ) -> tuple[str, tuple[Any, ...]]:
+        parts = self._parts.get(dialect.name)
+        if parts is None:
+            parts = _ASKED.split(str(self._statement.compile(dialect=dialect)))
+            self._parts[dialect.name] = parts
+        text, given = [parts[0]], []
+        for name, after in zip(parts[1::2], parts[2::2], strict=True):
+            value = values[name]
+            if isinstance(value, str | int):
+                text.append(_mark_of(dialect))
+                given.append(value)
+            else:
+                text.append(_write_list(dialect, value))
+                given += _flatten(value)
+            text.append(after)
+        return "".join(text), tuple(given)
 
 
 def insert_rows(
@@ -25,31 +91,48 @@ def insert_rows(
     """Insert rows that have a value for each of the table's columns."""
     if not rows:
         return
-    statement, names, converts = _prepare(row, connection.dialect)
-    values = [tuple([new[name] for name in names]) for new in rows]
-    if converts:
-        values = [_convert(new, converts) for new in values]
-    connection.exec_driver_sql(statement, values)
-
-
-def _convert(
-    values: tuple[Any, ...], converts: Mapping[int, Convert]
-) -> tuple[Any, ...]:
-    changed = list(values)
+    statement, names, converts = _prepare_insert(row, connection.dialect)
+    columns = [[new[name] for new in rows] for name in names]
     for place, convert in converts.items():
-        changed[place] = convert(changed[place])
-    return tuple(changed)
+        columns[place] = _convert(columns[place], convert)
+    connection.exec_driver_sql(statement, list(zip(*columns, strict=True)))
+
+
+def _convert(values: list[Any], convert: Convert) -> list[Any]:
+    if all(value is values[0] for value in values):  # the moment of a batch
+        return [convert(values[0])] * len(values)
+    return [convert(value) for value in values]
+
+
+def _mark_of(dialect: Dialect) -> str:
+    return _MARKS.get(dialect.paramstyle, "%s")
+
+
+def _write_list(dialect: Dialect, values: Sequence[Any]) -> str:
+    """Write the placeholders of a list; nothing is in an empty one."""
+    mark = _mark_of(dialect)
+    if not values:
+        return "(NULL)"
+    if not isinstance(values[0], tuple):
+        return f"({', '.join([mark] * len(values))})"
+    pairs = ", ".join([f"({', '.join([mark] * len(values[0]))})"] * len(values))
+    return f"(VALUES {pairs})" if dialect.name == "sqlite" else f"({pairs})"
+
+
+def _flatten(values: Sequence[Any]) -> Sequence[Any]:
+    if values and isinstance(values[0], tuple):
+        return [value for pair in values for value in pair]
+    return values
 
 
 @cache
-def _prepare(
+def _prepare_insert(
     row: type[DeclarativeBase], dialect: Dialect
 ) -> tuple[str, tuple[str, ...], dict[int, Convert]]:
     table = cast("Table", row.__table__)
     quote = dialect.identifier_preparer
     names = ", ".join(quote.format_column(column) for column in table.columns)
-    mark = _MARKS.get(dialect.paramstyle, "%s")
-    marks = ", ".join(mark for _ in table.columns)
+    marks = ", ".join([_mark_of(dialect)] * len(table.columns))
     converts = (
         column.type.dialect_impl(dialect).bind_processor(dialect)
         for column in table.columns

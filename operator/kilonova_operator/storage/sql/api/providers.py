@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
-    Select,
-    bindparam,
     delete,
     func,
     select,
@@ -28,7 +25,7 @@ from kilonova_operator.storage.sql.api.schema import (
     InventoryRow,
     ResourceProviderRow,
 )
-from kilonova_operator.storage.sql.bulk import insert_rows
+from kilonova_operator.storage.sql.bulk import Prepared, insert_rows, one_of
 
 _FIGURES = (
     "total",
@@ -40,7 +37,30 @@ _FIGURES = (
     "unmanaged",
 )
 _FIGURES_AT = 6
-"""Where the figures begin in the rows of ``_select_inventories``."""
+"""Where the figures begin in the rows of ``_INVENTORIES``."""
+
+
+_PROVIDER, _HELD = ResourceProviderRow, AllocationRow
+_INVENTORIES = (
+    select(
+        _PROVIDER.id,
+        _PROVIDER.name,
+        _PROVIDER.generation,
+        _PROVIDER.is_host,
+        HostMappingRow.cell,
+        InventoryRow.resource_class,
+        *(getattr(InventoryRow, figure) for figure in _FIGURES),
+    )
+    .join(InventoryRow, InventoryRow.provider_id == _PROVIDER.id)
+    .outerjoin(HostMappingRow, HostMappingRow.host == _PROVIDER.name)
+    .order_by(_PROVIDER.id)
+)
+_SUMS = select(
+    _HELD.provider_id, _HELD.resource_class, func.sum(_HELD.used), func.count()
+).group_by(_HELD.provider_id, _HELD.resource_class)
+_ALL, _ALL_USED = Prepared(_INVENTORIES), Prepared(_SUMS)
+_NAMED = Prepared(_INVENTORIES.where(one_of(_PROVIDER.name, "names")))
+_USED = Prepared(_SUMS.where(one_of(_HELD.provider_id, "ids")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +87,11 @@ def read_providers(
     generation afterwards proves that it was not newer either.
     """
     if names is None:
-        rows = connection.execute(_select_inventories()).all()
-        sums = connection.execute(_select_used()).all()
+        rows, sums = _ALL.rows(connection), _ALL_USED.rows(connection)
     else:
-        asked = {"names": sorted(names)}
-        rows = connection.execute(_select_inventories_of(), asked).all()
-        ids = {"ids": sorted({row[0] for row in rows})}
-        sums = connection.execute(_select_used_of(), ids).all()
+        rows = _NAMED.rows(connection, names=sorted(names))
+        ids = sorted({row[0] for row in rows})
+        sums = _USED.rows(connection, ids=ids)
     used: dict[int, list[Any]] = {}
     for row in sums:
         used.setdefault(row[0], []).append(row)
@@ -180,45 +198,6 @@ def has_claims(session: Session, provider_id: int) -> bool:
     return session.scalars(query.limit(1)).first() is not None
 
 
-@cache
-def _select_inventories() -> Select[Any]:
-    provider = ResourceProviderRow
-    return (
-        select(
-            provider.id,
-            provider.name,
-            provider.generation,
-            provider.is_host,
-            HostMappingRow.cell,
-            InventoryRow.resource_class,
-            *(getattr(InventoryRow, figure) for figure in _FIGURES),
-        )
-        .join(InventoryRow, InventoryRow.provider_id == provider.id)
-        .outerjoin(HostMappingRow, HostMappingRow.host == provider.name)
-        .order_by(provider.id)
-    )
-
-
-@cache
-def _select_inventories_of() -> Select[Any]:
-    asked: BindParameter[Any] = bindparam("names", expanding=True)
-    return _select_inventories().where(ResourceProviderRow.name.in_(asked))
-
-
-@cache
-def _select_used() -> Select[int, str, int, int]:
-    row = AllocationRow
-    return select(
-        row.provider_id, row.resource_class, func.sum(row.used), func.count()
-    ).group_by(row.provider_id, row.resource_class)
-
-
-@cache
-def _select_used_of() -> Select[int, str, int, int]:
-    asked: BindParameter[Any] = bindparam("ids", expanding=True)
-    return _select_used().where(AllocationRow.provider_id.in_(asked))
-
-
 @lru_cache(maxsize=4096)
 def _inventory(*figures: Any) -> Inventory:
     """Return an inventory: hosts of one kind share theirs."""
@@ -242,4 +221,4 @@ def _build_provider(
         # Every placement holds virtual CPUs: the class held most often counts them.
         claims=max((row[3] for row in held), default=0),
     )
-    return ProviderRead(provider_id, view.cell, is_host, view, used)
+    return ProviderRead(provider_id, view.cell, bool(is_host), view, used)

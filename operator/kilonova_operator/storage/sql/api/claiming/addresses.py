@@ -23,7 +23,21 @@ from kilonova_operator.domain.refusals import (
 from kilonova_operator.storage.sql.api.address_search import AddressHints, search_order
 from kilonova_operator.storage.sql.api.records import nic_of, range_of
 from kilonova_operator.storage.sql.api.schema import IpAllocationRow, NetworkRow
-from kilonova_operator.storage.sql.bulk import insert_rows
+from kilonova_operator.storage.sql.bulk import Prepared, asked, insert_rows, one_of
+
+_ROW = IpAllocationRow
+_FIXED = Prepared(
+    select(_ROW.network_id, _ROW.address).where(
+        one_of(_ROW.network_id, "ids"), one_of(_ROW.address, "addresses")
+    )
+)
+_USED = Prepared(
+    select(_ROW.address).where(
+        _ROW.network_id == asked("id"),
+        _ROW.address.between(asked("first"), asked("last")),
+    )
+)
+_MACS = Prepared(select(_ROW.mac).where(one_of(_ROW.mac, "macs")))
 
 _FIRST_WINDOW = 256
 """Addresses of which the used ones are read at once; doubled while all are used."""
@@ -99,8 +113,9 @@ class AddressBook:
             self._networks[row.network_id] = _Network(row.name, range_, free)
         fixed = sorted({number for nic in nics if (number := _parse(nic.address))})
         if fixed:
-            asked = {"ids": ids, "addresses": fixed}
-            for network_id, address in self._connection.execute(_select_fixed(), asked):
+            for network_id, address in _FIXED.rows(
+                self._connection, ids=ids, addresses=fixed
+            ):
                 self._networks[network_id].taken.add(address)
         uids = sorted(placed)
         if uids:
@@ -185,8 +200,10 @@ class AddressBook:
             first = begin
             while first <= end:
                 last = min(first + window - 1, end)
-                asked = {"id": range_.network_id, "first": first, "last": last}
-                used = frozenset(self._connection.scalars(_select_used(), asked))
+                rows = _USED.rows(
+                    self._connection, id=range_.network_id, first=first, last=last
+                )
+                used = {row[0] for row in rows}
                 yield from (a for a in range(first, last + 1) if a not in used)
                 first, window = last + 1, window * 2
 
@@ -197,8 +214,8 @@ class AddressBook:
             drawn: set[str] = set()
             while len(macs) + len(drawn) < count:
                 drawn |= {self._assigner.draw_mac()} - macs
-            used = self._connection.scalars(_select_macs(), {"macs": sorted(drawn)})
-            macs |= drawn - set(used)
+            used = _MACS.rows(self._connection, macs=sorted(drawn))
+            macs |= drawn - {row[0] for row in used}
         return sorted(macs)
 
 
@@ -240,31 +257,7 @@ def _select_networks() -> Select[str, str, int, int, int | None, list[list[int]]
 
 
 @cache
-def _select_fixed() -> Select[str, int]:
-    row = IpAllocationRow
-    return select(row.network_id, row.address).where(
-        row.network_id.in_(bindparam("ids", expanding=True)),
-        row.address.in_(bindparam("addresses", expanding=True)),
-    )
-
-
-@cache
 def _select_kept() -> Select[str, str, int, str, str]:
     row = IpAllocationRow
     columns = (row.server_uid, row.network_id, row.address, row.nic, row.mac)
     return select(*columns).where(row.server_uid.in_(bindparam("uids", expanding=True)))
-
-
-@cache
-def _select_used() -> Select[int]:
-    row = IpAllocationRow
-    return select(row.address).where(
-        row.network_id == bindparam("id"),
-        row.address.between(bindparam("first"), bindparam("last")),
-    )
-
-
-@cache
-def _select_macs() -> Select[str]:
-    mac = IpAllocationRow.mac
-    return select(mac).where(mac.in_(bindparam("macs", expanding=True)))

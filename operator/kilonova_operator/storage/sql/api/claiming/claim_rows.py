@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, false, update
 
-from kilonova_operator.domain.inventory import sort_amounts
 from kilonova_operator.domain.placement import Claim, ClaimRequest
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import ConcurrentUpdate
@@ -76,7 +75,8 @@ def build_allocations(
             "resource_class": resource_class,
             "used": amount,
         }
-        for resource_class, amount in sort_amounts(amounts)
+        for resource_class, amount in amounts.items()
+        if amount
     ]
 
 

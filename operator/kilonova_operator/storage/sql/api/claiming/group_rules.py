@@ -1,19 +1,17 @@
 """Policies of server groups, judged under the groups' rows. Blocking."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Select,
-    Update,
-    bindparam,
+    literal_column,
     or_,
     select,
     tuple_,
     update,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 
 from kilonova_operator.domain.groups import (
     HARD_POLICIES,
@@ -24,10 +22,35 @@ from kilonova_operator.domain.groups import (
 from kilonova_operator.domain.placement import ClaimRequest
 from kilonova_operator.domain.refusals import ConcurrentUpdate, GroupViolated
 from kilonova_operator.storage.sql.api.schema import GroupMemberRow, ServerGroupRow
-from kilonova_operator.storage.sql.bulk import insert_rows
+from kilonova_operator.storage.sql.bulk import Prepared, insert_rows, one_of
 from kilonova_operator.storage.sql.transactions import TransactionLost
 
-_TOPOLOGIES: tuple[GroupTopology, ...] = ("Host", "Zone")
+_GROUP, _MEMBER = ServerGroupRow, GroupMemberRow
+_GROUPS = Prepared(
+    select(_GROUP.group_uid, _GROUP.generation).where(one_of(_GROUP.group_uid, "uids"))
+)
+_SWAP = Prepared(
+    update(_GROUP)
+    .where(one_of(_GROUP.group_uid, "uids"))
+    .where(one_of(tuple_(_GROUP.group_uid, _GROUP.generation), "pairs"))
+    .values(generation=_GROUP.generation + literal_column("1"))
+)
+
+
+def _prepare_members(domain: InstrumentedAttribute[str]) -> Prepared:
+    """Select members in the domains that are asked for; of Affinity in all."""
+    return Prepared(
+        select(_MEMBER.group_uid, _MEMBER.server_uid, domain).where(
+            one_of(_MEMBER.group_uid, "groups"),
+            or_(one_of(domain, "domains"), one_of(_MEMBER.group_uid, "everywhere")),
+        )
+    )
+
+
+_MEMBERS: Mapping[GroupTopology, Prepared] = {
+    "Host": _prepare_members(_MEMBER.host),
+    "Zone": _prepare_members(_MEMBER.zone),
+}
 
 
 class GroupBook:
@@ -45,9 +68,9 @@ class GroupBook:
         self._members: dict[str, dict[str, set[str]]] = {}
         self._joined: set[str] = set()
         if self._groups:
-            rows = connection.execute(_select_groups(), {"uids": sorted(self._groups)})
-            self._generations = {row.group_uid: row.generation for row in rows}
-            for topology in _TOPOLOGIES:
+            rows = _GROUPS.rows(connection, uids=sorted(self._groups))
+            self._generations = dict(rows)
+            for topology in _MEMBERS:
                 self._read_members(connection, requests, topology)
 
     def check(self, request: ClaimRequest) -> None:
@@ -89,8 +112,7 @@ class GroupBook:
         )
         if pairs:
             uids = [uid for uid, _ in pairs]
-            swapped = connection.execute(_swap(), {"uids": uids, "pairs": pairs})
-            if swapped.rowcount != len(pairs):
+            if _SWAP.change(connection, uids=uids, pairs=pairs) != len(pairs):
                 raise TransactionLost(ConcurrentUpdate(f"of group {uids[0]}"))
         new = sorted(self._joined - self._generations.keys())
         rows = [_columns(self._groups[uid]) for uid in new]
@@ -111,15 +133,12 @@ class GroupBook:
         ]
         if not judged:
             return
-        asked = {
-            "groups": sorted({group.group_uid for group, _ in judged}),
-            "domains": sorted({domain for _, domain in judged}),
-            "everywhere": sorted(
-                {group.group_uid for group, _ in judged if group.policy == "Affinity"}
-            ),
-        }
-        for uid, server_uid, domain in connection.execute(
-            _select_members(topology), asked
+        everywhere = {g.group_uid for g, _ in judged if g.policy == "Affinity"}
+        for uid, server_uid, domain in _MEMBERS[topology].rows(
+            connection,
+            groups=sorted({group.group_uid for group, _ in judged}),
+            domains=sorted({domain for _, domain in judged}),
+            everywhere=sorted(everywhere),
         ):
             servers = self._members.setdefault(uid, {})
             servers.setdefault(domain, set()).add(server_uid)
@@ -133,37 +152,3 @@ def _columns(group: GroupClaim) -> dict[str, Any]:
         "topology": group.topology,
         "max_per_domain": group.max_per_domain,
     }
-
-
-@cache
-def _select_groups() -> Select[str, int]:
-    row = ServerGroupRow
-    return select(row.group_uid, row.generation).where(
-        row.group_uid.in_(bindparam("uids", expanding=True))
-    )
-
-
-@cache
-def _select_members(topology: GroupTopology) -> Select[str, str, str]:
-    """Select members in the domains that are asked for; of Affinity in all."""
-    row = GroupMemberRow
-    domain = row.host if topology == "Host" else row.zone
-    return select(row.group_uid, row.server_uid, domain).where(
-        row.group_uid.in_(bindparam("groups", expanding=True)),
-        or_(
-            domain.in_(bindparam("domains", expanding=True)),
-            row.group_uid.in_(bindparam("everywhere", expanding=True)),
-        ),
-    )
-
-
-@cache
-def _swap() -> Update:
-    row = ServerGroupRow
-    pair = tuple_(row.group_uid, row.generation)
-    return (
-        update(row)
-        .where(row.group_uid.in_(bindparam("uids", expanding=True)))
-        .where(pair.in_(bindparam("pairs", expanding=True)))
-        .values(generation=row.generation + 1)
-    )

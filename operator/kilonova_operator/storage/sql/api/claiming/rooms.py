@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 
-from sqlalchemy import Connection, Update, bindparam, tuple_, update
+from sqlalchemy import Connection, literal_column, tuple_, update
 
 from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.placement import ClaimRequest
@@ -15,7 +14,17 @@ from kilonova_operator.domain.refusals import (
 )
 from kilonova_operator.storage.sql.api.providers import ProviderRead, read_providers
 from kilonova_operator.storage.sql.api.schema import ResourceProviderRow
+from kilonova_operator.storage.sql.bulk import Prepared, one_of
 from kilonova_operator.storage.sql.transactions import TransactionLost
+
+_ROW = ResourceProviderRow
+_SWAP = Prepared(
+    update(_ROW)
+    # The ids alone first: pairs are no index range on MariaDB.
+    .where(one_of(_ROW.id, "ids"))
+    .where(one_of(tuple_(_ROW.id, _ROW.generation), "pairs"))
+    .values(generation=_ROW.generation + literal_column("1"))
+)
 
 Taken = Mapping[str, Mapping[str, int]]
 """Amounts by provider name."""
@@ -80,10 +89,8 @@ class Rooms:
         if not taken:
             return
         pairs = sorted((found.id, found.view.generation) for found in taken)
-        swapped = connection.execute(
-            _swap(), {"ids": [pair[0] for pair in pairs], "pairs": pairs}
-        )
-        if swapped.rowcount != len(pairs):
+        ids = [pair[0] for pair in pairs]
+        if _SWAP.change(connection, ids=ids, pairs=pairs) != len(pairs):
             raise TransactionLost(ConcurrentUpdate(_name_all(taken)))
 
     def views(self) -> dict[str, ProviderView]:
@@ -102,15 +109,3 @@ class Rooms:
 def _name_all(providers: Iterable[ProviderRead]) -> str:
     names = sorted(found.view.host for found in providers)
     return names[0] if len(names) == 1 else f"{names[0]} or one of {len(names) - 1}"
-
-
-@cache
-def _swap() -> Update:
-    row = ResourceProviderRow
-    return (
-        update(row)
-        # The ids alone first: pairs are no index range on MariaDB.
-        .where(row.id.in_(bindparam("ids", expanding=True)))
-        .where(tuple_(row.id, row.generation).in_(bindparam("pairs", expanding=True)))
-        .values(generation=row.generation + 1)
-    )

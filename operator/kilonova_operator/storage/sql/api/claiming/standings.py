@@ -2,14 +2,33 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.placement import ServerRef
 from kilonova_operator.domain.refusals import DomainExists, ServerIsDeleted
 from kilonova_operator.storage.sql.api.schema import InstanceMappingRow, TombstoneRow
+from kilonova_operator.storage.sql.bulk import Prepared, one_of
+
+_ROW = InstanceMappingRow
+_KNOWN = Prepared(
+    select(_ROW.server_uid).where(
+        or_(
+            one_of(_ROW.server_uid, "uids"),
+            # More than was asked for where namespaces are several: each list has
+            # its own index range, pairs of both have none on MariaDB.
+            and_(
+                one_of(_ROW.namespace, "namespaces"),
+                one_of(_ROW.name, "names"),
+                _ROW.host.is_not(None),
+            ),
+        )
+    )
+)
+_STONES = Prepared(
+    select(TombstoneRow.server_uid).where(one_of(TombstoneRow.server_uid, "uids"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +62,17 @@ def read_standing(session: Session, server: ServerRef) -> Standing:
 def read_standings(
     session: Session, servers: Sequence[ServerRef]
 ) -> dict[str, Standing]:
-    """Read what the rows say of Servers, by uid, in two statements."""
+    """Read what the rows say of Servers, by uid; new ones take two statements."""
+    connection = session.connection()
     uids = [server.uid for server in servers]
-    found = session.scalars(
-        _select_mappings(),
-        {
-            "uids": uids,
-            "namespaces": sorted({server.namespace for server in servers}),
-            "names": sorted({server.name for server in servers}),
-        },
-    ).all()
-    stones = frozenset(session.scalars(_select_tombstones(), {"uids": uids}))
+    known = _KNOWN.rows(
+        connection,
+        uids=uids,
+        namespaces=sorted({server.namespace for server in servers}),
+        names=sorted({server.name for server in servers}),
+    )
+    found = _read_mappings(session, [row[0] for row in known]) if known else []
+    stones = {row[0] for row in _STONES.rows(connection, uids=uids)}
     by_uid = {row.server_uid: row for row in found}
     named = _by_name(found)
     return {
@@ -64,6 +83,12 @@ def read_standings(
         )
         for server in servers
     }
+
+
+def _read_mappings(
+    session: Session, uids: Sequence[str]
+) -> Sequence[InstanceMappingRow]:
+    return session.scalars(select(_ROW).where(_ROW.server_uid.in_(uids))).all()
 
 
 def _by_name(
@@ -81,23 +106,3 @@ def _find_other(
 ) -> InstanceMappingRow | None:
     others = (holder for holder in holders if holder.server_uid != server.uid)
     return next(others, None)
-
-
-@cache
-def _select_mappings() -> Select[InstanceMappingRow]:
-    row = InstanceMappingRow
-    # More than was asked for where namespaces are several: each list has its
-    # own index range, pairs of both have none on MariaDB.
-    named = and_(
-        row.namespace.in_(bindparam("namespaces", expanding=True)),
-        row.name.in_(bindparam("names", expanding=True)),
-        row.host.is_not(None),
-    )
-    mine = row.server_uid.in_(bindparam("uids", expanding=True))
-    return select(row).where(or_(mine, named))
-
-
-@cache
-def _select_tombstones() -> Select[str]:
-    uid = TombstoneRow.server_uid
-    return select(uid).where(uid.in_(bindparam("uids", expanding=True)))

@@ -1,16 +1,8 @@
 """What namespaces use, raised and given back with their Servers. Blocking."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 
-from sqlalchemy import (
-    Connection,
-    Delete,
-    Select,
-    bindparam,
-    delete,
-    select,
-)
+from sqlalchemy import Connection, delete, select
 
 from kilonova_operator.domain.placement import ClaimRequest, build_quota_amounts
 from kilonova_operator.domain.quota import Usage, count_server
@@ -19,7 +11,16 @@ from kilonova_operator.storage.sql.api.schema import (
     InstanceMappingRow,
     NamespaceUsageRow,
 )
-from kilonova_operator.storage.sql.bulk import insert_rows
+from kilonova_operator.storage.sql.bulk import Prepared, insert_rows, one_of
+
+_ROW = NamespaceUsageRow
+_READ = Prepared(
+    select(_ROW.namespace_uid, _ROW.instances, _ROW.cores, _ROW.ram_mib)
+    .where(one_of(_ROW.namespace_uid, "uids"))
+    .order_by(_ROW.namespace_uid)
+    .with_for_update()
+)
+_DELETE = Prepared(delete(_ROW).where(one_of(_ROW.namespace_uid, "uids")))
 
 Change = Mapping[str, Usage]
 """What is added, by the namespace's uid."""
@@ -29,9 +30,9 @@ class UsageBook:
     """Usage of namespaces, read for update: nobody else changes it meanwhile."""
 
     def __init__(self, connection: Connection, namespace_uids: Iterable[str]) -> None:
-        asked = sorted(set(namespace_uids))
-        rows = connection.execute(_select(), {"uids": asked}).all() if asked else ()
-        self._read = {row.namespace_uid: Usage(*row[1:]) for row in rows}
+        uids = sorted(set(namespace_uids))
+        rows = _READ.rows(connection, uids=uids) if uids else ()
+        self._read = {row[0]: Usage(*row[1:]) for row in rows}
         self._now = dict(self._read)
 
     def check(self, request: ClaimRequest, change: Change) -> None:
@@ -62,7 +63,7 @@ class UsageBook:
         }
         known = sorted(uid for uid in changed if uid in self._read)
         if known:
-            connection.execute(_delete(), {"uids": known})
+            _DELETE.change(connection, uids=known)
         rows = [
             {
                 "namespace_uid": uid,
@@ -118,20 +119,3 @@ def build_change(
     if after is not None:
         change[after[0]] = change.get(after[0], Usage()) + after[1]
     return {uid: usage for uid, usage in change.items() if uid and usage}
-
-
-@cache
-def _select() -> Select[str, int, int, int]:
-    row = NamespaceUsageRow
-    return (
-        select(row.namespace_uid, row.instances, row.cores, row.ram_mib)
-        .where(row.namespace_uid.in_(bindparam("uids", expanding=True)))
-        .order_by(row.namespace_uid)
-        .with_for_update()
-    )
-
-
-@cache
-def _delete() -> Delete:
-    uid = NamespaceUsageRow.namespace_uid
-    return delete(NamespaceUsageRow).where(uid.in_(bindparam("uids", expanding=True)))

@@ -148,6 +148,18 @@ def test_a_host_must_have_threads_if_either_says_require() -> None:
     assert guest.needs_threads
 
 
+def test_a_mixed_guest_needs_threads_only_for_its_own_policy() -> None:
+    guest = _found(
+        made_request(
+            cpu_policy="mixed",
+            cpu_dedicated_mask="0",
+            image={"hw_cpu_thread_policy": "require"},
+        )
+    )
+    assert guest.thread_policy == "require"
+    assert not guest.needs_threads
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -232,6 +244,14 @@ def test_a_host_must_have_threads_if_either_says_require() -> None:
             "hw_mem_page_size: 'large' is only allowed with a flavor that says 'any'",
         ),
         (made_request(locked_memory="yes"), "hw:locked_memory: needs hw:mem_page_size"),
+        (
+            made_request(
+                mem_page_size="small",
+                locked_memory="yes",
+                image={"hw_locked_memory": "no"},
+            ),
+            "hw_locked_memory: 'no' contradicts the flavor's 'yes'",
+        ),
         (
             NumaRequest(2, 1024, {"resources:PCPU": "3"}),
             "resources:PCPU: is 3, but this guest takes 2",
