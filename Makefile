@@ -69,7 +69,7 @@ parity: setup ## Compare with the real Nova: CASES=5000 SEED=... [TOPIC=numa] [O
 
 ##@ Benchmarks (each prints one JSON line last)
 
-.PHONY: bench-writes bench-boot bench-memory bench-idle bench-start
+.PHONY: bench-writes bench-boot bench-memory bench-idle bench-start bench-scheduler
 bench-writes: lab-setup ## API writes by us per Server, create to gone
 	$(BENCH) writes
 bench-boot: lab-setup ## From apply to the guest's first instruction, and to ready
@@ -80,6 +80,11 @@ bench-idle: lab-setup ## Writes by us in an idle minute
 	$(BENCH) idle
 bench-start: lab-setup ## A second start: nodes Ready, DNS answering, images there
 	$(BENCH) start
+bench-scheduler: HOSTS ?= 10000
+bench-scheduler: DB ?= mariadb
+bench-scheduler: AFFINITY ?= 0
+bench-scheduler: setup ## Decisions with durable claims: HOSTS= DB=sqlite AFFINITY=1
+	$(BENCH) scheduler --hosts $(HOSTS) --db $(DB) --affinity $(AFFINITY)
 
 ##@ Development
 

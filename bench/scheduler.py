@@ -28,7 +28,10 @@ from bench.lab import say
 from bench.scheduler_cloud import Cloud, seed_database
 from kilonova_api.kube.clock import SystemClock
 from kilonova_operator.domain.epoch import Owner
+from kilonova_operator.domain.quota import QuotaLimits
 from kilonova_operator.domain.scheduling.defaults import build_default_rules
+from kilonova_operator.domain.scheduling.options import SchedulingOptions
+from kilonova_operator.services.quotas.directory import QuotaDirectory
 from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
@@ -61,8 +64,9 @@ class Load:
 class _Nothing:
     """An informer that has seen nothing."""
 
-    def find(self, key: Any) -> None:
+    def find(self, key: Any) -> Any:
         del key
+        return None
 
     def by_index(self, name: str, value: Any) -> list[Any]:
         del name, value
@@ -70,6 +74,17 @@ class _Nothing:
 
     def items(self) -> dict[Any, Any]:
         return {}
+
+
+class _Namespaces(_Nothing):
+    """Namespaces whose uids are their names."""
+
+    def find(self, key: Any) -> Any:
+        return key.name
+
+
+_NO_KUBE: Any = None
+"""The namespaces are known: nothing is asked."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -164,10 +179,21 @@ def _build_claimer(store: ApiStore, ranking: HostRanking, term: Any) -> HostClai
     return HostClaimer(
         api=store,
         duty=Duty(check=_no_objection, check_frozen=_no_objection, term=lambda: term),
-        requests=RequestBuilder(build_default_rules()),
+        requests=RequestBuilder(
+            build_default_rules(),
+            SchedulingOptions(),
+            ranking.placements,
+            _Nothing(),
+        ),
         ranking=ranking,
         instances=InstanceView(_Nothing(), SystemClock(), server_uid_index="uid"),
         unknown=UnknownGuests(_Nothing()),
+        quotas=QuotaDirectory(
+            quotas=_Nothing(),
+            namespaces=_Namespaces(),
+            kube=_NO_KUBE,
+            default=QuotaLimits(),
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from kilonova_api.flavor import Flavor
 from kilonova_api.image import ClusterImage
 from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
 from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU
 from kilonova_operator.domain.servers.instance_spec import MIN_AGENT_VERSION
 from kilonova_operator.domain.servers.references import References
@@ -54,6 +55,7 @@ class Cloud:
         self._made = 0
         self._flavors = [_build_flavor(n, trait=False) for n in range(FLAVORS)]
         self._with_trait = [_build_flavor(n, trait=True) for n in range(FLAVORS)]
+        self._groups = [_build_group(number) for number in range(GROUPS)]
         self._image = _build_image()
         self._template = _build_template()
 
@@ -77,7 +79,9 @@ class Cloud:
         spec = self._template.spec.model_copy(update={"availability_zone": zone})
         server = self._template.model_copy(update={"metadata": metadata, "spec": spec})
         flavor = self._random.choice(kinds)
-        return server, References(flavor=flavor, image=self._image, networks={})
+        group = self._groups[number % GROUPS] if self.affinity else None
+        found = References(flavor=flavor, image=self._image, networks={}, group=group)
+        return server, found
 
     def fill(self, number: int) -> dict[str, int]:
         """Return what one of a host's Servers holds, so that it is 30-80 % full."""
@@ -242,6 +246,19 @@ def _build_flavor(number: int, *, trait: bool) -> Flavor:
         },
     }
     return Flavor.model_validate(body)
+
+
+def _build_group(number: int) -> ServerGroup:
+    return ServerGroup.model_validate(
+        {
+            "metadata": {
+                "name": f"g{number}",
+                "namespace": "shop",
+                "uid": _uid(MOST_SERVERS * 1000 + number),
+            },
+            "spec": {"policy": "AntiAffinity"},
+        }
+    )
 
 
 def _build_image() -> ClusterImage:
