@@ -62,10 +62,10 @@ class FiltersTopic:
     def unreached(self, outcomes: Mapping[str, int], cases: int) -> list[str]:
         """Want both verdicts of every filter, and many hosts rejected."""
         del cases
-        wanted = [f"{name} {word}" for name in NAMES for word in ("passes", "rejects")]
-        wanted.remove("AllHostsFilter rejects")
+        wanted = [f"{name}: {word}" for name in NAMES for word in ("passes", "rejects")]
+        wanted.remove("AllHostsFilter: rejects")
         missed = [name for name in wanted if not outcomes.get(name)]
-        share = outcomes.get("hosts rejected by chains", 0) / max(
+        share = outcomes.get("hosts in chains: rejected", 0) / max(
             outcomes.get("hosts in chains", 0), 1
         )
         if share < _LEAST_REJECTED:
@@ -91,7 +91,7 @@ class _Comparison:
         rule = FILTERS[name](self._options)
         ours = self._judge(rule, self._request)
         for host, mine, nova in zip(self._columns.hosts, ours, theirs, strict=True):
-            self.outcomes.append(f"{name} {'passes' if mine else 'rejects'}")
+            self.outcomes += [name, f"{name}: {'passes' if mine else 'rejects'}"]
             if mine is nova:
                 continue
             meant = self._find_deviation(rule, host, mine=mine, nova=nova)
@@ -108,7 +108,9 @@ class _Comparison:
             passing = self._judge(rule, self._request)
             left = [h for h in left if passing[self._columns.hosts.index(h)]]
         self.outcomes += ["hosts in chains"] * len(self._columns)
-        self.outcomes += ["hosts rejected by chains"] * (len(self._columns) - len(left))
+        self.outcomes += ["hosts in chains: rejected"] * (
+            len(self._columns) - len(left)
+        )
         if left == theirs:
             return
         if isinstance(theirs, str):

@@ -74,7 +74,7 @@ class FitTopic:
         columns = _build_columns(case)
         ours = _offered(case, asked, columns)
         outcomes += ["hosts asked about"] * len(columns)
-        outcomes += ["hosts not offered"] * (len(columns) - len(ours))
+        outcomes += ["hosts asked about: not offered"] * (len(columns) - len(ours))
         if ours == answer["candidates"]:
             return Judgement(differences, (), outcomes)
         anywhere = _offered(case, replace(asked, zone=None), columns)
@@ -89,7 +89,7 @@ class FitTopic:
         wanted = ["claim succeeds", "claim fails", "refused by both"]
         missed = [name for name in wanted if not outcomes.get(name)]
         asked = max(outcomes.get("hosts asked about", 0), 1)
-        share = outcomes.get("hosts not offered", 0) / asked
+        share = outcomes.get("hosts asked about: not offered", 0) / asked
         if not _LEAST_REJECTED <= share < 1.0:
             missed.append(f"{share:.0%} of the hosts rejected")
         return missed

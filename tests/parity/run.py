@@ -156,7 +156,11 @@ def _print_tally(topic: Topic, tally: Tally) -> None:
     for name, count in sorted(tally.deviations.items()):
         print(f"  meant deviation {name}: {count}")
     for name, count in sorted(tally.outcomes.items()):
-        print(f"  {name}: {count} ({100 * count / tally.cases:.1f} %)")
+        # "hosts: rejected" is a share of "hosts", where those are counted as well.
+        hosts, part, _ = name.partition(": ")
+        whole = tally.outcomes.get(hosts, tally.cases) if part else tally.cases
+        share = "" if count > whole else f" ({count / whole:.1%})"
+        print(f"  {name}: {count}{share}")
     for what in tally.unreached:
         print(f"  UNREACHED {what}")
 
