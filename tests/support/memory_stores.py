@@ -4,6 +4,7 @@ Their promises are those of services.stores; the real ones keep them against
 MariaDB and SQLite in tests/integration/storage.
 """
 
+import copy
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from typing import Any
 from kilonova_api.kube.clock import Clock
 from kilonova_api.names import CELL0
 from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.groups import HARD_POLICIES, find_violation
 from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.order_book import Action, Booking, InstanceFault
 from kilonova_operator.domain.placement import (
@@ -30,11 +32,16 @@ from kilonova_operator.domain.placement import (
     ServerRef,
     Tombstone,
 )
+from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import (
     AddressInUse,
     CapacityExceeded,
+    ClaimRefused,
     DomainExists,
+    GroupViolated,
     MappingNotFound,
+    MemberRefused,
+    QuotaExceeded,
     ServerIsDeleted,
 )
 
@@ -84,6 +91,8 @@ class MemoryApiStore:
             request.placement_generation_floor,
             before.placement_generation if before else 0,
         )
+        self._check_quota(request, is_new=before is None or before.host is None)
+        self._check_group(request)
         nics = self._give_addresses(ref.uid, request)
         held = HeldClaim(ref.uid, floor + 1, request.host, dict(request.amounts))
         self.claims[ref.uid, floor + 1] = held
@@ -95,6 +104,21 @@ class MemoryApiStore:
         claim = await self.find_claim(ref.uid)
         assert claim is not None
         return replace(claim, provider=self._step(request.host))
+
+    async def claim_all(
+        self, term: Term, requests: Sequence[ClaimRequest]
+    ) -> Sequence[Claim]:
+        kept = copy.deepcopy(
+            (self.views, self.mappings, self.claims, self.nics, self.decisions)
+        )
+        made = []
+        for request in requests:
+            try:
+                made.append(await self.claim(term, request))
+            except ClaimRefused as refused:
+                self.views, self.mappings, self.claims, self.nics, self.decisions = kept
+                raise MemberRefused(request.server, request.host, refused) from None
+        return made
 
     async def bury_in_cell0(self, term: Term, request: BuryRequest) -> InstanceMapping:
         self.writes.append("bury")
@@ -305,7 +329,35 @@ class MemoryApiStore:
             updated_at=now,
             group_uid=request.group.group_uid if request.group else None,
             zone=request.zone,
+            vcpus=request.vcpus or 0,
+            ram_mib=request.ram_mib or 0,
         )
+
+    def _check_quota(self, request: ClaimRequest, *, is_new: bool) -> None:
+        if request.quota is None or not is_new:
+            return
+        used = Usage()
+        for mapping in self.mappings.values():
+            if mapping.host is not None and not mapping.queued_for_delete:
+                used += Usage(1, mapping.vcpus, mapping.ram_mib)
+        wanted = Usage(1, request.vcpus or 0, request.ram_mib or 0)
+        if excess := request.quota.find_excess(used, wanted):
+            raise QuotaExceeded(request.server.namespace, excess)
+
+    def _check_group(self, request: ClaimRequest) -> None:
+        group = request.group
+        if group is None or group.policy not in HARD_POLICIES:
+            return
+        others: dict[str, int] = {}
+        for mapping in self.mappings.values():
+            if mapping.group_uid == group.group_uid and (
+                mapping.host is not None and mapping.server.uid != request.server.uid
+            ):
+                domain = group.domain_of(mapping.host, mapping.zone)
+                others[domain] = others.get(domain, 0) + 1
+        domain = group.domain_of(request.host, request.zone)
+        if why := find_violation(group, domain, others):
+            raise GroupViolated(group, domain, why)
 
     def _give_addresses(self, uid: str, request: ClaimRequest) -> list[NicClaim]:
         taken = {nic.address for nic in self.nics.values()} | request.held_addresses

@@ -27,7 +27,8 @@ from kilonova_api.kube.resources import (
 from kilonova_api.names import GROUP, host_namespace
 from kilonova_api.network import Network
 from kilonova_api.server import Server
-from kilonova_api.server_quota import ServerQuota
+from kilonova_api.server_group import ServerGroup
+from kilonova_api.server_quota import QUOTA_NAME, ServerQuota
 from kilonova_api.server_status import Fault
 from kilonova_operator.context import ProcessContext, Stores
 from kilonova_operator.domain.epoch import Term
@@ -41,6 +42,7 @@ from kilonova_operator.services.control.feeds import FeedKind, Feeds
 from kilonova_operator.services.control.reconciler import Controller
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.informers import (
+    BY_GROUP,
     BY_HOST,
     BY_SERVER_UID,
     build_server_summary,
@@ -312,6 +314,15 @@ class ServerLab:
 
     # What a user does and sees.
 
+    def create_group(self, name: str = "db", **spec: Any) -> None:
+        metadata = {"name": name, "namespace": SHOP}
+        body = {"metadata": metadata, "spec": {"policy": "AntiAffinity"} | spec}
+        self.cluster.put(ServerGroup.resource(), body)
+
+    def set_quota(self, **spec: Any) -> None:
+        metadata = {"name": QUOTA_NAME, "namespace": SHOP}
+        self.cluster.put(ServerQuota.resource(), {"metadata": metadata, "spec": spec})
+
     def create_server(self, name: str = "web-0", **spec: Any) -> Key:
         self.cluster.put(Server.resource(), server_manifest(name, **spec))
         return Key(SHOP, name)
@@ -375,6 +386,7 @@ class ServerLab:
                 self.cluster, "Namespace", lambda obj: str(obj["metadata"]["uid"])
             ),
         )
+        informers.servers.add_index(BY_GROUP, lambda s: (s.group,) if s.group else ())
         informers.instances.add_index(BY_SERVER_UID, lambda i: (i.spec.server.uid,))
         informers.instances.add_index(BY_HOST, lambda i: (i.spec.host,))
         informers.compute_hosts.add_index(WITH_UNKNOWN_GUESTS, index_unknown_guests)

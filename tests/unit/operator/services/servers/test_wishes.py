@@ -1,0 +1,173 @@
+"""Groups, quotas, zones and hints: what a Server may wish of its host."""
+
+import pytest
+
+from kilonova_api.kube.resources import Key
+from support.server_lab import ServerLab
+
+GROUPED = {"serverGroupRef": {"name": "db"}}
+
+
+def why(lab: ServerLab, key: Key) -> str:
+    ready = lab.server(key).status.condition("Ready")
+    return "" if ready is None else ready.reason
+
+
+def hosts(lab: ServerLab, keys: list[Key]) -> list[str | None]:
+    return [lab.server(key).status.host for key in keys]
+
+
+async def test_members_of_an_anti_affinity_group_never_share_a_host() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    lab.create_group()
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(3)]
+    await lab.run()
+    placed = [host for host in hosts(lab, keys) if host]
+    assert sorted(placed) == ["hv1", "hv2"]
+    (left,) = [key for key in keys if lab.server(key).status.host is None]
+    scheduling = lab.server(left).status.scheduling
+    assert scheduling is not None
+    assert [(s.constraint, s.hosts_removed) for s in scheduling.stages] == [
+        ("ServerGroupAntiAffinityFilter", 2)
+    ]
+    lab.add_host("hv3")
+    await lab.run(seconds=60)
+    assert lab.server(left).status.host == "hv3"
+
+
+async def test_members_of_an_affinity_group_share_a_host_though_others_are_freer() -> (
+    None
+):
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(policy="Affinity")
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(4)]
+    await lab.run()
+    assert len(set(hosts(lab, keys))) == 1
+    assert None not in hosts(lab, keys)
+
+
+async def test_a_group_knows_its_members_after_a_restart() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    lab.create_group()
+    first = lab.create_server("db-0", **GROUPED)
+    await lab.run()
+    lab.restart_operator()
+    second = lab.create_server("db-1", **GROUPED)
+    await lab.run()
+    assert sorted(map(str, hosts(lab, [first, second]))) == ["hv1", "hv2"]
+
+
+async def test_a_deleted_member_makes_room_for_the_next() -> None:
+    lab = ServerLab(hosts=("hv1",))
+    lab.create_group()
+    first = lab.create_server("db-0", **GROUPED)
+    await lab.run()
+    second = lab.create_server("db-1", **GROUPED)
+    await lab.run()
+    assert lab.server(second).status.host is None
+    lab.delete_server(first)
+    await lab.run(seconds=60)
+    assert lab.server(second).status.host == "hv1"
+
+
+async def test_a_quota_is_told_and_heals_when_it_is_raised() -> None:
+    lab = ServerLab()
+    lab.set_quota(instances=1)
+    keys = [lab.create_server(f"web-{n}") for n in range(2)]
+    await lab.run(seconds=200)
+    (left,) = [key for key in keys if lab.server(key).status.host is None]
+    ready = lab.server(left).status.condition("Ready")
+    assert ready is not None
+    assert ready.reason == "QuotaExceeded"
+    assert "1 of 1 are used" in ready.message
+    lab.set_quota(instances=2)
+    await lab.run(seconds=60)
+    assert lab.server(left).status.host is not None
+
+
+async def test_a_zone_is_kept_to() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    key = lab.create_server(availabilityZone="az9")
+    await lab.run()
+    assert why(lab, key) == "NoValidHost"
+    other = lab.create_server("web-1", availabilityZone="az1")
+    await lab.run()
+    assert lab.server(other).status.zone == "az1"
+
+
+async def test_a_forced_host_is_taken_though_another_is_freer() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    lab.set_room("hv2", 256)
+    key = lab.create_server(scheduling={"forcedHost": "hv2"})
+    await lab.run()
+    assert lab.server(key).status.host == "hv2"
+
+
+async def test_a_requested_host_that_is_down_is_not_taken() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    lab.set_host_state("hv2", "Down")
+    key = lab.create_server(scheduling={"requestedHost": "hv2"})
+    await lab.run()
+    assert why(lab, key) == "NoValidHost"
+
+
+async def test_many_that_must_go_together_wait_for_each_other_without_a_claim() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=3)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
+    await lab.run()
+    assert [why(lab, key) for key in keys] == ["WaitingForMembers"] * 2
+    assert lab.api.claims == {}
+    keys.append(lab.create_server("db-2", **GROUPED))
+    await lab.run(seconds=60)
+    assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
+
+
+async def test_many_that_must_go_together_hold_nothing_where_one_fits_nowhere() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    lab.create_group(minMembers=3)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(3)]
+    await lab.run(seconds=200)
+    assert hosts(lab, keys) == [None] * 3
+    assert lab.api.claims == {}
+    assert {why(lab, key) for key in keys} == {"NoValidHost"}
+    lab.add_host("hv3")
+    await lab.run(seconds=60)
+    assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
+
+
+async def test_who_waits_for_members_is_stalled_after_the_groups_own_time() -> None:
+    lab = ServerLab()
+    lab.create_group(minMembers=2, scheduleTimeoutSeconds=300)
+    key = lab.create_server("db-0", **GROUPED)
+    await lab.run(seconds=250)
+    status = lab.server(key).status
+    assert status.is_true("Reconciling"), status.wire()
+    await lab.run(seconds=100)
+    assert lab.server(key).status.is_true("Stalled")
+
+
+async def test_a_member_that_comes_later_is_placed_by_itself() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=2)
+    for number in range(2):
+        lab.create_server(f"db-{number}", **GROUPED)
+    await lab.run(seconds=60)
+    late = lab.create_server("db-2", **GROUPED)
+    await lab.run()
+    assert lab.server(late).status.host is not None
+
+
+@pytest.mark.parametrize("kill_after", range(0, 40, 3))
+async def test_killed_anywhere_a_group_is_placed_once(
+    kill_after: int,
+) -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=3)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(3)]
+    for _ in range(kill_after):
+        await lab.step()
+    lab.restart_operator()
+    await lab.run(seconds=120)
+    assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
+    assert len(lab.api.claims) == 3
