@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import (
     ConfigException,
@@ -17,6 +18,11 @@ from kilonova_cli.errors import CliError
 
 _RETRIES = 1
 _DEFAULT_NAMESPACE = "default"
+_UNREADABLE = (
+    *(ConfigException, OSError, ValueError, yaml.YAMLError),
+    # What the client's loader raises on YAML that is no kubeconfig.
+    *(KeyError, TypeError, AttributeError),
+)
 
 
 class NoCluster(CliError):
@@ -62,7 +68,7 @@ def _load(choice: ClusterChoice, configuration: Configuration) -> str:
         contexts, current = list_kube_config_contexts(  # type: ignore[no-untyped-call]
             config_file=files
         )
-    except (ConfigException, OSError, ValueError) as error:
+    except _UNREADABLE as error:
         text = " ".join(str(error).split())
         raise NoCluster(
             f"no cluster in kubeconfig {files}: {text} Set --kubeconfig, --context or "

@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from kilonova_cli.commands import explain
+from kilonova_cli.commands import aggregates, claims, explain, groups, hosts
+from kilonova_cli.commands.quotas import add_quota
 from kilonova_cli.commands.schedule import add_schedule
 from kilonova_cli.errors import EXIT_FAILED, EXIT_OK, CliError
 from kilonova_cli.output import clean
@@ -33,6 +34,11 @@ def build_app() -> typer.Typer:
     )
     app.add_typer(explain.app, name="explain")
     add_schedule(app)
+    app.add_typer(hosts.app, name="host")
+    app.add_typer(aggregates.app, name="aggregate")
+    add_quota(app)
+    app.add_typer(groups.app, name="group")
+    app.add_typer(claims.app, name="claim")
     app.command("version")(show_version)
     return app
 

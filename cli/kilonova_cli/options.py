@@ -99,13 +99,20 @@ class Session:
 
 
 def add_command(
-    app: typer.Typer, name: str, *, asks_operator: bool = False
+    app: typer.Typer,
+    name: str,
+    *,
+    asks_operator: bool = False,
+    namespaced: bool = True,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add a command that gets a Session, and the common options with it.
 
-    asks_operator: it can exec into the operator's pod.
+    asks_operator: it can exec into the operator's pod. ``namespaced``: it means
+    objects of a namespace.
     """
     options = _COMMON | (_ADMINS if asks_operator else {})
+    if not namespaced:
+        del options["namespace"]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)

@@ -153,6 +153,10 @@ class ClaimsAnswer(AdminMessage):
     next: str = ""
 
 
+class AuditRequest(AdminMessage):
+    """Compare claims with Servers. There is nothing to choose."""
+
+
 class AuditFinding(AdminMessage):
     """One thing that does not add up."""
 

@@ -24,6 +24,7 @@ from kilonova_operator.domain.placement import (
     RestoredClaim,
     WitnessedClaim,
 )
+from kilonova_operator.domain.providers import Provider
 from kilonova_operator.domain.refusals import (
     DatabaseUnavailable,
     HostUnmapped,
@@ -111,7 +112,20 @@ class FakeCellStore(FakeEpochStore):
 
 
 class FakeApiStore(FakeEpochStore):
-    """The API database, as far as hosts, cells and networks go."""
+    """The API database, as far as hosts, cells and networks go.
+
+    It knows neither groups nor providers beside hosts.
+    """
+
+    async def list_groups(self, *, after: str = "", limit: int = 500) -> Sequence[str]:
+        self._reach()
+        return []
+
+    async def list_providers(
+        self, *, sharing: bool = False, after: str = "", limit: int = 500
+    ) -> Sequence[Provider]:
+        self._reach()
+        return []
 
     @property
     def _cells(self) -> dict[str, CellMapping]:

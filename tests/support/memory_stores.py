@@ -139,6 +139,18 @@ class MemoryApiStore:
         held = [h for (uid, _), h in self.claims.items() if uid == server_uid]
         return sorted(held, key=lambda h: -h.placement_generation)
 
+    async def list_held_claims(
+        self, *, host: str | None = None, after: str = "", limit: int = 500
+    ) -> Sequence[HeldClaim]:
+        held = sorted(
+            (c for c in self.claims.values() if c.server_uid > after),
+            key=lambda c: (c.server_uid, -c.placement_generation),
+        )
+        if host is not None:
+            held = [claim for claim in held if claim.host == host]
+        uids = sorted({claim.server_uid for claim in held})[:limit]
+        return [claim for claim in held if claim.server_uid in uids]
+
     async def note_object_generation(
         self, term: Term, server_uid: str, generation: int
     ) -> None:

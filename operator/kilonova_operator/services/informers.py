@@ -59,6 +59,7 @@ class ServerSummary:
     """What is kept of every Server."""
 
     namespace: str
+    name: str
     uid: str
     generation: int
     cell: str | None
@@ -145,6 +146,7 @@ def build_server_summary(obj: KubeObject) -> ServerSummary:
     group = obj["spec"].get("serverGroupRef")
     return ServerSummary(
         namespace=metadata["namespace"],
+        name=metadata["name"],
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         cell=status.get("cell"),

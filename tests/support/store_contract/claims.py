@@ -12,6 +12,7 @@ from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU
 from kilonova_operator.domain.placement import (
     BuryRequest,
     DecisionRecord,
+    HeldClaim,
     NicRequest,
 )
 from kilonova_operator.domain.refusals import (
@@ -84,6 +85,27 @@ async def test_a_claim_repeated_with_its_request_id_is_answered_not_doubled(
     again = await store.claim(term, request)
     assert replace(first, provider=None) == again
     assert len(await store.list_claims(first.server.uid)) == 1
+
+
+async def test_what_is_held_is_listed_page_by_page_of_one_host_or_of_all(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    for number in range(5):
+        await store.claim(term, made_claim(number, "hv1"))
+    await store.claim(term, made_claim(4, "hv2"))  # it moved, and holds both
+    found: list[HeldClaim] = []
+    while page := await store.list_held_claims(
+        after=found[-1].server_uid if found else "", limit=2
+    ):
+        assert len({claim.server_uid for claim in page}) <= 2
+        found += page
+    uids = [made_server(number).uid for number in (0, 1, 2, 3, 4, 4)]
+    assert [claim.server_uid for claim in found] == sorted(uids)
+    (moved,) = await store.list_held_claims(host="hv2")
+    assert (moved.server_uid, moved.placement_generation) == (made_server(4).uid, 2)
+    assert len(await store.list_held_claims(host="hv1")) == 5
+    assert not await store.list_held_claims(host="hv9")
 
 
 async def test_a_full_host_refuses_and_names_the_class(databases: Databases) -> None:

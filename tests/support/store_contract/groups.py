@@ -162,8 +162,11 @@ async def test_a_group_without_members_is_forgotten(databases: Databases) -> Non
     await store.claim(term, member(1, APART, "hv1"))
     await store.record_delete(term, made_server(1))
     await store.release(term, made_server(1).uid, 1)
+    assert APART.group_uid in await store.list_groups()
+    assert APART.group_uid not in await store.list_groups(after=APART.group_uid)
     for _ in range(2):
         assert await store.forget_group(term, APART.group_uid)
+    assert APART.group_uid not in await store.list_groups()
     await store.claim(term, member(2, APART, "hv1"))
 
 

@@ -63,6 +63,8 @@ class Problem:
     reason: str
     message: str
     waits: bool = False
+    grace_seconds: float | None = None
+    """How long it is waited for, where that is not the usual time."""
 
 
 def secret_refs(server: Server) -> tuple[SecretKeyRef, ...]:

@@ -45,13 +45,22 @@ def seconds_left(server: Server, now: datetime, grace_seconds: float) -> float:
     return max(0.0, left.total_seconds())
 
 
+def find_grace(problem: Problem, patience: Patience) -> float:
+    """Return how long a problem may last before it is Stalled."""
+    if problem.grace_seconds is not None:
+        return problem.grace_seconds
+    return patience.reference_seconds
+
+
 def build_problem(
     server: Server, problem: Problem, patience: Patience, *, now: datetime
 ) -> StatusWrite:
     """Build the status of a Server that cannot be built as it is."""
-    grace = patience.reference_seconds
+    grace = find_grace(problem, patience)
     if problem.waits and seconds_left(server, now, grace) > 0:
-        verdicts = waiting(WAITING_FOR_REFERENCE, problem.message)
+        usual = problem.grace_seconds is None
+        reason = WAITING_FOR_REFERENCE if usual else problem.reason
+        verdicts = waiting(reason, problem.message)
     else:
         verdicts = stalled(problem.reason, problem.message)
     return build_waiting(server, verdicts, now=now)

@@ -73,7 +73,7 @@ class AggregateIndex:
         self._host_handlers.append(handler)
 
     def on_aggregate(self, handler: Callable[[str], None]) -> None:
-        """Hear of aggregates whose hosts, or whose spec, changed."""
+        """Hear of aggregates whose hosts or spec changed, or those of a neighbour."""
         self._aggregate_handlers.append(handler)
 
     def of_host(self, host: str) -> tuple[HostAggregate, ...]:
@@ -162,7 +162,9 @@ class AggregateIndex:
         if new is not None:
             self._file(new)
             touched |= set(self.hosts_of(new))
-        self._tell(hosts=sorted(touched), aggregates=(key.name,))
+        # Another aggregate may contradict it about the zone, or do so no more.
+        beside = (a.metadata.name for host in touched for a in self.of_host(host))
+        self._tell(hosts=sorted(touched), aggregates=sorted({key.name, *beside}))
 
     def _host_changed(
         self, key: Key, old: ComputeHost | None, new: ComputeHost | None
@@ -188,8 +190,8 @@ class AggregateIndex:
             self._tell(hosts=(key.name,))
 
     def _note_moves(self, host: str, before: set[str], after: set[str]) -> None:
-        if moved := sorted(before ^ after):
-            self._tell(hosts=(host,), aggregates=moved)
+        if before != after:
+            self._tell(hosts=(host,), aggregates=sorted(before | after))
 
     def _tell(self, *, hosts: Iterable[str], aggregates: Iterable[str] = ()) -> None:
         for host in hosts:

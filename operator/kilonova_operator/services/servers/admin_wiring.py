@@ -1,13 +1,19 @@
 """What admins may ask of Servers, once this process leads."""
 
 from kilonova_api.admin import (
+    AUDIT_CLAIMS,
+    LIST_CLAIMS,
     LIST_DECISIONS,
     SCHEDULE_DRY_RUN,
+    AuditRequest,
+    ClaimsRequest,
     DecisionsRequest,
     DryRunRequest,
 )
 from kilonova_operator.context import ProcessContext
 from kilonova_operator.services.admin_verbs import TypedVerb
+from kilonova_operator.services.servers.claim_audit import ClaimAuditor
+from kilonova_operator.services.servers.claim_list import ClaimLister
 from kilonova_operator.services.servers.claiming import HostClaimer
 from kilonova_operator.services.servers.decisions import DecisionReader
 from kilonova_operator.services.servers.dry_run import DryRun
@@ -22,8 +28,10 @@ def register_admin_verbs(context: ProcessContext, claimer: HostClaimer) -> None:
         claimer,
         HostDirectory(context.informers.compute_hosts),
     )
-    decisions = DecisionReader(context.stores.api)
-    context.admin.register(SCHEDULE_DRY_RUN, TypedVerb(DryRunRequest, dry_run.answer))
-    context.admin.register(
-        LIST_DECISIONS, TypedVerb(DecisionsRequest, decisions.answer)
-    )
+    api, admin = context.stores.api, context.admin
+    decisions, claims = DecisionReader(api), ClaimLister(api)
+    auditor = ClaimAuditor(api, context.kube)
+    admin.register(SCHEDULE_DRY_RUN, TypedVerb(DryRunRequest, dry_run.answer))
+    admin.register(LIST_DECISIONS, TypedVerb(DecisionsRequest, decisions.answer))
+    admin.register(LIST_CLAIMS, TypedVerb(ClaimsRequest, claims.answer))
+    admin.register(AUDIT_CLAIMS, TypedVerb(AuditRequest, auditor.answer))

@@ -1,5 +1,6 @@
 """Choosing a host and claiming it: what was chosen counts until it is claimed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kilonova_api.server import Server
@@ -16,7 +17,6 @@ from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
-    BuildRequest,
     build_amounts,
 )
 from kilonova_operator.domain.servers.references import References
@@ -66,22 +66,13 @@ class HostClaimer:
             ClaimRefused: no other host would change that.
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
         """
-        quota = await self.quotas.find_limits(server.metadata.namespace or "")
         lost: dict[str, str] = {}
         """What the claim of each host failed that looked as if it had room."""
-
-        def ask() -> BuildRequest:
-            tried = frozenset((*attempt.tried_hosts, *lost))
-            return self.requests.build(
-                server, found, tried_hosts=tried, cell=attempt.cell
-            )
-
         while True:
-            chosen = await self.ranking.select(ask)
+            chosen, request = await self.choose(server, found, attempt, avoided=lost)
             decision = chosen.recount(lost, counted_as=NotIgnored.name)
-            if decision.host is None:
+            if request is None:
                 return None, decision
-            request = self._build_claim(server, found, decision, attempt, quota=quota)
             self.duty.check()
             try:
                 with self.ranking.assumed(request):
@@ -93,6 +84,32 @@ class HostClaimer:
                 lost[request.host] = getattr(refused, "constraint", refused.reason)
                 continue
             return claim, decision
+
+    async def choose(
+        self,
+        server: Server,
+        found: References,
+        attempt: Attempt,
+        *,
+        avoided: Iterable[str] = (),
+    ) -> tuple[Decision, ClaimRequest | None]:
+        """Choose a host, and build the claim of it; None: no host fits.
+
+        Raises:
+            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+        """
+        quota = await self.quotas.find_limits(server.metadata.namespace or "")
+        tried = frozenset((*attempt.tried_hosts, *avoided))
+        decision = await self.ranking.select(
+            lambda: self.requests.build(
+                server, found, tried_hosts=tried, cell=attempt.cell
+            )
+        )
+        if decision.host is None:
+            return decision, None
+        return decision, self._build_claim(
+            server, found, decision, attempt, quota=quota
+        )
 
     async def explain(
         self, server: Server, found: References

@@ -16,6 +16,10 @@ from kilonova_api.server import Server
 from kilonova_operator.domain.placement import Claim, InstanceMapping
 from kilonova_operator.domain.refusals import ClaimRefused, DomainExists
 from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.scheduling.filters.near_host import MalformedAddress
+from kilonova_operator.domain.scheduling.flavor_words import MalformedRequest
+from kilonova_operator.domain.scheduling.json_query import MalformedQuery
+from kilonova_operator.domain.scheduling.numa.request import NumaRequestInvalid
 from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
 from kilonova_operator.domain.servers.references import (
     Problem,
@@ -32,12 +36,23 @@ from kilonova_operator.services.servers.claiming import (
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader, list_references
 from kilonova_operator.services.servers.placement_status import PlacementStatus
+from kilonova_operator.services.servers.together import GroupPlacer, Outcome
 from kilonova_operator.services.servers.unplaced import (
     RETRY_SECONDS,
     Unplaced,
     build_refusal,
 )
 from kilonova_operator.services.stores import ApiStore
+
+_REFUSALS = (
+    ClaimRefused,
+    UnsupportedExtraSpec,
+    MalformedRequest,
+    NumaRequestInvalid,
+    MalformedQuery,
+    MalformedAddress,
+)
+"""Why a Server gets no host though there may be room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,7 @@ class Placer:
     duty: Duty
     references: ReferenceReader
     claimer: HostClaimer
+    groups: GroupPlacer
     statuses: PlacementStatus
     unplaced: Unplaced
     waiting: Waiting
@@ -64,15 +80,35 @@ class Placer:
         if problem is not None:
             return await self.unplaced.show_problem(server, problem)
         try:
+            together = await self.groups.place(server, found)
+            if together is not None:
+                return await self._end_together(server, together, found, mapping)
             claim, decision = await self.claimer.claim_best(server, found, Attempt())
         except DomainExists:
             raise
-        except (UnsupportedExtraSpec, ClaimRefused) as refused:
+        except _REFUSALS as refused:
             return await self.unplaced.show_problem(server, build_refusal(refused))
         if claim is None:
             return await self.unplaced.bury(server, decision, mapping)
         await self._show_placement(server, claim, found, decision)
         return None
+
+    async def _end_together(
+        self,
+        server: Server,
+        outcome: Outcome,
+        found: References,
+        mapping: InstanceMapping | None,
+    ) -> RetryAfter | None:
+        if outcome.problem is not None:
+            return await self.unplaced.show_problem(server, outcome.problem)
+        own = [c for c in outcome.claims if c.server.uid == server.metadata.uid]
+        if own and outcome.decision is not None:
+            await self._show_placement(server, own[0], found, outcome.decision)
+            return None
+        if outcome.decision is None:
+            return RetryAfter(0)
+        return await self.unplaced.bury(server, outcome.decision, mapping)
 
     async def reschedule(
         self, server: Server, mapping: InstanceMapping
@@ -88,7 +124,7 @@ class Placer:
         attempt = build_next_attempt(mapping)
         try:
             claim, decision = await self.claimer.claim_best(server, found, attempt)
-        except (UnsupportedExtraSpec, ClaimRefused) as refused:
+        except _REFUSALS as refused:
             return await self.unplaced.note_obstacle(server, build_refusal(refused))
         if claim is None:
             await self.unplaced.note_no_other(server, decision, mapping)

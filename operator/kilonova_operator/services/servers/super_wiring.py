@@ -33,6 +33,7 @@ from kilonova_operator.services.servers.shared_wiring import (
 )
 from kilonova_operator.services.servers.super_reconciler import SuperReconciler
 from kilonova_operator.services.servers.sweep import SuperSweep
+from kilonova_operator.services.servers.together import GroupPlacer
 from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.servers.unplaced import Unplaced
 from kilonova_operator.services.servers.vanished import VanishedServers
@@ -117,11 +118,19 @@ def _build_placer(
     claimer: HostClaimer,
     statuses: PlacementStatus,
 ) -> Placer:
+    references = ReferenceReader(context.kube)
     return Placer(
         api=context.stores.api,
         duty=duty,
-        references=ReferenceReader(context.kube),
+        references=references,
         claimer=claimer,
+        groups=GroupPlacer(
+            kube=context.kube,
+            references=references,
+            members=context.informers.servers,
+            claimer=claimer,
+            feeds=context.feeds,
+        ),
         statuses=statuses,
         unplaced=Unplaced(
             api=context.stores.api,

@@ -20,6 +20,7 @@ from kilonova_operator.domain.servers.waiting import (
     Patience,
     build_no_valid_host,
     build_problem,
+    find_grace,
     seconds_left,
 )
 from kilonova_operator.services.control.reconciler import RetryAfter
@@ -78,7 +79,7 @@ class Unplaced:
         await self.statuses.write(
             server, build_problem(server, problem, self.patience, now=self.now())
         )
-        return self._again(server, self.patience.reference_seconds)
+        return self._again(server, find_grace(problem, self.patience))
 
     async def note_obstacle(self, server: Server, problem: Problem) -> RetryAfter:
         """Let the cell say why a failed build stays where it is."""

@@ -61,6 +61,15 @@ class PlacementStore(Protocol):
         """List what every placement of a Server still holds, newest first."""
         ...
 
+    async def list_held_claims(
+        self, *, host: str | None = None, after: str = "", limit: int = PAGE_ROWS
+    ) -> Sequence[HeldClaim]:
+        """List what ``limit`` Servers after ``after`` hold, by uid, of one host or all.
+
+        Never empty before the last page.
+        """
+        ...
+
     async def note_object_generation(
         self, term: Term, server_uid: str, generation: int
     ) -> None:

@@ -82,6 +82,14 @@ class PlacementPart(StorePart):
             partial(placements.list_claims, server_uid=server_uid)
         )
 
+    async def list_held_claims(
+        self, *, host: str | None = None, after: str = "", limit: int = PAGE_ROWS
+    ) -> Sequence[HeldClaim]:
+        """List one page of what Servers hold."""
+        return await self._database.read(
+            partial(placements.list_held_claims, host=host, after=after, limit=limit)
+        )
+
     async def find_mapping(self, server_uid: str) -> InstanceMapping | None:
         """Return where a Server is."""
         return await self._database.read(

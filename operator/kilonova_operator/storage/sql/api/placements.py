@@ -46,6 +46,21 @@ def list_claims(session: Session, *, server_uid: str) -> tuple[HeldClaim, ...]:
     return _list_claims(session, [server_uid])
 
 
+def list_held_claims(
+    session: Session, *, host: str | None, after: str, limit: int
+) -> tuple[HeldClaim, ...]:
+    """List all that ``limit`` Servers hold, those after ``after`` by uid."""
+    row, provider = AllocationRow, ResourceProviderRow
+    uids = select(row.server_uid).where(row.server_uid > after).distinct()
+    if host is not None:
+        uids = uids.join(provider, provider.id == row.provider_id).where(
+            provider.name == host
+        )
+    page = session.scalars(uids.order_by(row.server_uid).limit(limit)).all()
+    held = _list_claims(session, page)
+    return held if host is None else tuple(one for one in held if one.host == host)
+
+
 def list_placements(session: Session, *, after: str, limit: int) -> list[Placement]:
     """List one page of Servers that have a host, by uid."""
     row = InstanceMappingRow

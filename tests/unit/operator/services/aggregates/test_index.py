@@ -136,3 +136,14 @@ def test_facts_hold_aggregates_with_their_zone_and_the_nodes_address() -> None:
     assert facts.aggregates.list_values("availability_zone") == ("az1",)
     assert facts.aggregates.list_values("ssd") == ("yes",)
     assert len(stage.index.all_facts()) == 1
+
+
+def test_those_who_share_a_host_hear_of_each_other() -> None:
+    stage = Stage()
+    stage.put_aggregate("east", hosts=["hv1"], availabilityZone="az1")
+    stage.clear()
+    stage.put_aggregate("west", hosts=["hv1"], availabilityZone="az2")
+    assert stage.aggregates_heard == ["east", "west"]
+    stage.clear()
+    stage.cluster.vanish("HostAggregate", Key("", "west"))
+    assert stage.aggregates_heard == ["east", "west"]

@@ -1,0 +1,210 @@
+"""Members of a group that are placed together: all of them, or none.
+
+::
+
+    members ≥ minMembers? ── no ──> WaitingForMembers, no claim is held meanwhile
+      │ yes
+    a host for each, as if the former were there already ── none ──> nobody is placed
+      │
+    claim_all, one transaction ── refused ──> once more, without that host
+      │ made
+    every member's own reconcile shows what it got
+
+Whichever member is looked at first does it for all. Killed anywhere, either every
+member has its claim or none has: the next look begins anew.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from kilonova_api.kube.api import KubeApi
+from kilonova_api.kube.resources import Key
+from kilonova_api.server import Server
+from kilonova_api.server_group import ServerGroup
+from kilonova_operator.domain.placement import Claim, ClaimRequest
+from kilonova_operator.domain.refusals import MemberRefused
+from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.servers.references import (
+    Problem,
+    References,
+    find_problem,
+)
+from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
+from kilonova_operator.services.informers import BY_GROUP, ServerSummary
+from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
+from kilonova_operator.services.servers.gather import ReferenceReader
+
+_MOST_TRIES = 3
+"""Hosts that may turn out full, per look at the group."""
+
+
+class MemberIndex(Protocol):
+    """What is needed of the informer of Servers."""
+
+    def by_index(self, name: str, value: Key) -> Sequence[ServerSummary]:
+        """Give the Servers that name a group."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A member that could be placed now."""
+
+    server: Server
+    found: References
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the members: claims of all, or why there are none."""
+
+    claims: Sequence[Claim] = ()
+    decision: Decision | None = None
+    """Of the Server that was looked at, or of the member that fits nowhere."""
+    problem: Problem | None = None
+
+
+@dataclass(slots=True)
+class GroupPlacer:
+    """Places members of groups with minMembers."""
+
+    kube: KubeApi
+    references: ReferenceReader
+    members: MemberIndex
+    claimer: HostClaimer
+    feeds: Feeds
+    _locks: WeakValueDictionary[str, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary
+    )
+
+    async def place(self, server: Server, found: References) -> Outcome | None:
+        """Place all members that wait; None: this one is placed by itself.
+
+        Raises:
+            ClaimRefused, UnsupportedExtraSpec: as for one Server.
+        """
+        group = found.group
+        if group is None or group.spec.min_members is None:
+            return None
+        lock = self._locks.setdefault(group.metadata.uid, asyncio.Lock())
+        async with lock:
+            if self._is_placed(server.metadata.uid):
+                return Outcome()  # by another member, while we waited
+            return await self._place(_Ready(server, found), group)
+
+    async def _place(self, first: _Ready, group: ServerGroup) -> Outcome | None:
+        members = self._list_members(group)
+        placed = [member for member in members if self._is_placed(member.uid)]
+        least = group.spec.min_members or 0
+        if len(placed) >= least:
+            return None
+        waiting, problems = await self._read_waiting(first, members)
+        if len(placed) + len(waiting) < least:
+            return Outcome(problem=_say_waiting(group, len(waiting), problems))
+        return await self._claim(waiting)
+
+    def _list_members(self, group: ServerGroup) -> list[ServerSummary]:
+        key = Key.of(group.metadata.namespace, group.metadata.name)
+        found = self.members.by_index(BY_GROUP, key)
+        alive = (member for member in found if not member.deleting)
+        return sorted(alive, key=lambda member: member.name)
+
+    def _is_placed(self, uid: str) -> bool:
+        return self.claimer.ranking.placements.find_host(uid) is not None
+
+    async def _read_waiting(
+        self, first: _Ready, members: Iterable[ServerSummary]
+    ) -> tuple[list[_Ready], list[str]]:
+        """Read the members without a host; return what stops some of them, too."""
+        ready, problems = [first], []
+        for member in members:
+            if member.uid == first.server.metadata.uid or self._is_placed(member.uid):
+                continue
+            other = await self._read(member)
+            if isinstance(other, _Ready):
+                ready.append(other)
+            elif other is not None:
+                problems.append(f"{member.name}: {other.reason}")
+        return ready, problems
+
+    async def _read(self, member: ServerSummary) -> _Ready | Problem | None:
+        obj = await self.kube.find(Server.resource(), member.namespace, member.name)
+        if obj is None or obj["metadata"]["uid"] != member.uid:
+            return None
+        server = Server.model_validate(obj)
+        if not server.metadata.finalizers or server.spec.suspend:
+            return None  # its own reconcile holds it first
+        found = await self.references.read(server)
+        return find_problem(server, found) or _Ready(server, found)
+
+    async def _claim(self, waiting: Sequence[_Ready]) -> Outcome:
+        avoided: dict[str, tuple[str, ...]] = {}
+        for _ in range(_MOST_TRIES):
+            with ExitStack() as assumed:
+                chosen = await self._choose(waiting, avoided, assumed)
+                if isinstance(chosen, Decision):
+                    return Outcome(decision=chosen)
+                requests, decision = chosen
+                try:
+                    claims = await self._claim_all(requests)
+                except MemberRefused as refused:
+                    if not refused.refusal.another_host_may_do:
+                        raise refused.refusal from refused
+                    uid = refused.server.uid
+                    avoided[uid] = (*avoided.get(uid, ()), refused.host)
+                    continue
+            self._tell_others(waiting)
+            return Outcome(claims, decision)
+        return Outcome(decision=decision)
+
+    async def _choose(
+        self,
+        waiting: Sequence[_Ready],
+        avoided: dict[str, tuple[str, ...]],
+        assumed: ExitStack,
+    ) -> Decision | tuple[list[ClaimRequest], Decision]:
+        """Choose a host for each, counting those before it; else the bad decision."""
+        requests, first = [], None
+        for member in waiting:
+            tried = avoided.get(member.server.metadata.uid, ())
+            decision, request = await self.claimer.choose(
+                member.server, member.found, Attempt(), avoided=tried
+            )
+            if request is None:
+                return decision
+            assumed.enter_context(self.claimer.ranking.assumed(request))
+            requests.append(request)
+            first = first or decision
+        if first is None:
+            raise ValueError("nobody waits")
+        return requests, first
+
+    async def _claim_all(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
+        duty = self.claimer.duty
+        duty.check()
+        claims = await self.claimer.api.claim_all(duty.term(), requests)
+        for claim in claims:
+            self.claimer.ranking.claimed(claim)
+        return claims
+
+    def _tell_others(self, waiting: Sequence[_Ready]) -> None:
+        for member in waiting[1:]:
+            meta = member.server.metadata
+            key = Key.of(meta.namespace, meta.name)
+            self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
+
+
+def _say_waiting(group: ServerGroup, waiting: int, problems: Sequence[str]) -> Problem:
+    spec = group.spec
+    stopped = f" Others cannot be built: {', '.join(problems)}." if problems else ""
+    return Problem(
+        "WaitingForMembers",
+        f"ServerGroup {group.metadata.name} places its members together, and {waiting} "
+        f"of {spec.min_members} are ready.{stopped} Create the others.",
+        waits=True,
+        grace_seconds=float(spec.schedule_timeout_seconds),
+    )
