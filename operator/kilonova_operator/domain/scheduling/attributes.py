@@ -43,12 +43,14 @@ _OTHERS: Mapping[str, Callable[[HostRows], Sequence[Any]]] = {
     "nodename": lambda hosts: hosts.names,
     "hypervisor_hostname": lambda hosts: hosts.names,
     "host_ip": lambda hosts: [a or None for a in hosts.list_addresses()],
-    "hypervisor_type": lambda hosts: [p.hypervisor_type for p in hosts.list_profiles()],
+    "hypervisor_type": lambda hosts: hosts.list_of_profiles(
+        lambda p: p.hypervisor_type
+    ),
     # Text, as Nova keeps it: a path into it decodes it on the way.
-    "cpu_info": lambda hosts: [json.dumps(p.cpu_info) for p in hosts.list_profiles()],
-    "supported_instances": lambda hosts: [
-        [list(guest) for guest in p.supported_instances] for p in hosts.list_profiles()
-    ],
+    "cpu_info": lambda hosts: hosts.list_of_profiles(lambda p: json.dumps(p.cpu_info)),
+    "supported_instances": lambda hosts: hosts.list_of_profiles(
+        lambda p: [list(guest) for guest in p.supported_instances]
+    ),
 }
 
 STATS: Mapping[str, Callable[[HostRows], IntArray]] = {

@@ -70,13 +70,16 @@ class HostRows:
             "unmanaged", resource_class
         )
 
-    def list_profiles(self) -> list[CapabilityProfile]:
-        """List each host's processor and hypervisor."""
-        return self._list_values("profile")
+    def list_of_profiles(self, read: Callable[[CapabilityProfile], Any]) -> list[Any]:
+        """List a quality of each host's profile, read once of each profile."""
+        values, codes = self._columns.values("profile"), self._codes("profile")
+        known = {code: read(values.value(code)) for code in set(codes)}
+        return [known[code] for code in codes]
 
     def list_addresses(self) -> list[str]:
         """List each host's own address; "" where it reports none."""
-        return self._list_values("address")
+        values = self._columns.values("address")
+        return [values.value(code) for code in self._codes("address")]
 
     def pass_all(self) -> BoolArray:
         """Return a judgement that every host passes."""
@@ -144,9 +147,8 @@ class HostRows:
         known = self._columns.values("aggregates").values()
         return frozenset(key for known_set in known for key in known_set.list_keys())
 
-    def _list_values(self, name: Coded) -> list[Any]:
-        values = self._columns.values(name)
-        return [values.value(code) for code in self._columns.codes(name)[self._rows]]
+    def _codes(self, name: Coded) -> list[int]:
+        return list(self._columns.codes(name)[self._rows].tolist())
 
     def _judge(self, name: Coded, judge: Callable[[Any], bool]) -> BoolArray:
         codes = self._columns.codes(name)[self._rows]
