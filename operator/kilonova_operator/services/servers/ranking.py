@@ -29,7 +29,7 @@ from kilonova_operator.domain.placement import (
     Released,
 )
 from kilonova_operator.domain.scheduling.aggregates import AggregateFacts
-from kilonova_operator.domain.scheduling.columns import HostColumns
+from kilonova_operator.domain.scheduling.columns import HostColumns, Number
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.facts import HostFacts, build_host_facts
 from kilonova_operator.domain.scheduling.request import BuildRequest
@@ -108,6 +108,17 @@ class HostRanking:
     def set_aggregates(self, aggregates: Iterable[AggregateFacts]) -> None:
         """Say which aggregates there are, those without hosts included."""
         self._columns.set_aggregates(aggregates)
+
+    def set_number(self, host: str, name: Number, value: int) -> None:
+        """Replace one number of a host, such as the builds under way on it."""
+        self._columns.set_number(host, name, value)
+
+    def set_image_counts(
+        self, host: str, counts: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Replace how many guests of a host have an image property's value."""
+        if self._columns.find_row(host) is not None:
+            self._columns.image_counts.set_host(host, counts)
 
     async def load(self) -> None:
         """Read where all Servers are, and all hosts' use."""

@@ -18,6 +18,7 @@ from kilonova_operator.services.servers.conclude import Concluder
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader
+from kilonova_operator.services.servers.host_load import HostLoad
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.place import Placer
@@ -176,8 +177,19 @@ def _build_ranking(context: ProcessContext, rules: SchedulingRules) -> HostRanki
     )
     context.informers.compute_hosts.on_change(ranking.host_changed)
     ranking.load_hosts()
+    _follow_instances(context, ranking)
     _follow_aggregates(context.aggregates, ranking)
     return ranking
+
+
+def _follow_instances(context: ProcessContext, ranking: HostRanking) -> None:
+    """Let builds under way, builds that failed and images count."""
+    weighed = context.scheduling.options.multipliers.image_props_weight_multiplier
+    load = HostLoad(ranking, counts_images=weighed != 0.0)
+    context.informers.instances.on_change(load.instance_changed)
+    context.informers.compute_hosts.on_change(load.host_changed)
+    for key, instance in context.informers.instances.items().items():
+        load.instance_changed(key, None, instance)
 
 
 def _follow_aggregates(aggregates: AggregateIndex, ranking: HostRanking) -> None:
