@@ -305,3 +305,77 @@ async def test_a_deleted_account_comes_back(lab: OperatorLab, name: str) -> None
         return found is not None and found["metadata"]["uid"] != uid
 
     await until(back, "the account is back")
+
+
+async def set_spec(lab: OperatorLab, name: str, **spec: Any) -> None:
+    """Set a ComputeHost's spec, as an admin does with kubectl replace."""
+    found = await lab.kube.get(ComputeHost.resource(), None, name)
+    await lab.kube.replace(ComputeHost.resource(), found | {"spec": spec})
+
+
+async def test_a_hosts_spec_divides_its_processors_and_says_how_often(
+    lab: OperatorLab, name: str
+) -> None:
+    await lab.lead()
+    await make_enabled_host(lab, name)
+    await set_spec(
+        lab,
+        name,
+        cpu={"dedicatedSet": "4-7", "sharedSet": "0-3"},
+        allocationRatios={"vcpu": "2.0", "memory": "1.5"},
+        reserved={"memoryMiB": 0},
+    )
+    # 4 once, 4 twice; 15 GiB one and a half times.
+    await wait_for_host(
+        lab,
+        name,
+        lambda h: (h.status.vcpus, h.status.memory) == ("0/12", "0/22Gi"),
+        "what its spec gives",
+    )
+
+
+async def test_a_spec_that_cannot_be_is_told_and_changes_nothing(
+    lab: OperatorLab, name: str
+) -> None:
+    await lab.lead()
+    await make_enabled_host(lab, name)
+    await set_spec(lab, name, cpu={"dedicatedSet": "4-9"}, traits=["HW_CPU_X86_AVX22"])
+    shown = await wait_for_host(
+        lab, name, lambda h: h.status.is_true("InventoryInvalid"), "InventoryInvalid"
+    )
+    told = shown.status.condition("InventoryInvalid")
+    assert told is not None
+    assert (told.reason, "8-9" in told.message) == ("CpuNotThere", True)
+    assert shown.status.is_true("UnknownTrait")
+    assert (shown.status.vcpus, shown.status.scheduling) == ("0/32", "Enabled")
+    await set_spec(lab, name)
+    await wait_for_host(
+        lab,
+        name,
+        lambda h: h.status.condition("InventoryInvalid") is None,
+        "it is well again",
+    )
+
+
+async def test_an_admin_disables_a_host_and_calls_it_down(
+    lab: OperatorLab, name: str
+) -> None:
+    await lab.lead()
+    await make_enabled_host(lab, name)
+    await set_spec(lab, name, disabled=True, disabledReason="CHG-4711")
+    shown = await wait_for_host(
+        lab, name, lambda h: h.status.scheduling == "Disabled", "it is disabled"
+    )
+    assert (shown.status.state, reason(shown)) == ("Up", "Disabled")
+    await set_spec(lab, name, forcedDown=True)
+    shown = await wait_for_host(
+        lab, name, lambda h: h.status.state == "Down", "it is called down"
+    )
+    assert (shown.status.scheduling, reason(shown)) == ("Held", "ForcedDown")
+    await set_spec(lab, name)
+    await wait_for_host(
+        lab,
+        name,
+        lambda h: (h.status.state, h.status.scheduling) == ("Up", "Enabled"),
+        "it is back",
+    )

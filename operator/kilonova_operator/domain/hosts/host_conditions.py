@@ -11,9 +11,11 @@ from kilonova_operator.domain.conditions import (
     build_conditions,
 )
 from kilonova_operator.domain.hosts.host_spec_errors import HostSpecRefused
+from kilonova_operator.domain.hosts.traits import find_meant_trait
 from kilonova_operator.domain.hosts.zones import ZONE_CONFLICT, ZONE_HELD, ZoneVerdict
 
 INVENTORY_INVALID = "InventoryInvalid"
+UNKNOWN_TRAIT = "UnknownTrait"
 OVER_COMMITTED = "OverCommitted"
 
 
@@ -27,10 +29,18 @@ class CapacityFinding:
     """Classes of which more is in use than may be: use and capacity."""
 
 
+@dataclass(frozen=True, slots=True)
+class HostRemarks:
+    """What is to be said of a host beside whether it is ready."""
+
+    zone: ZoneVerdict
+    capacity: CapacityFinding = field(default_factory=CapacityFinding)
+    unknown_traits: tuple[str, ...] = ()
+
+
 def build_host_conditions(
     judgement: Judgement,
-    finding: CapacityFinding,
-    zone: ZoneVerdict,
+    remarks: HostRemarks,
     *,
     current: Iterable[Condition],
     generation: int,
@@ -48,14 +58,13 @@ def build_host_conditions(
             generation=generation,
             now=now,
         )
-        for type_, said in _judge_beside(finding, zone)
+        for type_, said in _judge_beside(remarks)
     )
     return (*main, *beside)
 
 
-def _judge_beside(
-    finding: CapacityFinding, zone: ZoneVerdict
-) -> Iterator[tuple[str, Judgement]]:
+def _judge_beside(remarks: HostRemarks) -> Iterator[tuple[str, Judgement]]:
+    finding, zone = remarks.capacity, remarks.zone
     if finding.refused is not None:
         yield (
             INVENTORY_INVALID,
@@ -67,6 +76,8 @@ def _judge_beside(
         )
     if finding.overcommitted:
         yield OVER_COMMITTED, _tell_overcommitted(finding.overcommitted)
+    if remarks.unknown_traits:
+        yield UNKNOWN_TRAIT, _tell_unknown(remarks.unknown_traits)
     if zone.conflict:
         yield (
             ZONE_CONFLICT,
@@ -90,6 +101,19 @@ def _tell_overcommitted(classes: Mapping[str, tuple[int, int]]) -> Judgement:
         f"More is in use than the host may give: {', '.join(parts)}. Guests go on, "
         "and nobody new comes for it. Delete Servers here, reserve less, or raise "
         "spec.allocationRatios.",
+    )
+
+
+def _tell_unknown(traits: Iterable[str]) -> Judgement:
+    parts = []
+    for trait in traits:
+        meant = find_meant_trait(trait)
+        parts.append(f"{trait} (is {meant} meant?)" if meant else trait)
+    return Judgement(
+        "True",
+        UNKNOWN_TRAIT,
+        f"spec.traits: {', '.join(parts)}: no standard trait, so it has no effect. A "
+        "site's own begin with CUSTOM_.",
     )
 
 

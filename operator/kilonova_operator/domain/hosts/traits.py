@@ -5,11 +5,14 @@ report: the processor's features, and what this driver gives to every guest.
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from kilonova_api.compute_host import ComputeHost
+from kilonova_api.extra_specs.standard_traits import STANDARD_TRAITS
 from kilonova_api.host_report import AgentReport
 
 DISABLED_TRAIT = "COMPUTE_STATUS_DISABLED"
+_CUSTOM = "CUSTOM_"
 
 DRIVER_TRAITS = frozenset(
     {
@@ -86,11 +89,26 @@ def build_host_traits(host: ComputeHost) -> frozenset[str]:
 
     Source: nova.virt.libvirt.driver.LibvirtDriver.static_traits, Nova 34.
     """
-    traits = DRIVER_TRAITS | frozenset(host.spec.traits)
+    own = frozenset(host.spec.traits) - set(list_unknown_traits(host))
+    traits = DRIVER_TRAITS | own
     if host.spec.disabled:
         traits |= {DISABLED_TRAIT}
     report = host.status.agent
     return traits if report is None else traits | _build_reported(report)
+
+
+def list_unknown_traits(host: ComputeHost) -> tuple[str, ...]:
+    """List traits of a host's spec that are neither a site's own nor standard."""
+    return tuple(
+        trait
+        for trait in host.spec.traits
+        if trait not in STANDARD_TRAITS and not trait.startswith(_CUSTOM)
+    )
+
+
+def find_meant_trait(trait: str) -> str | None:
+    """Return the standard trait that may have been meant."""
+    return next(iter(get_close_matches(trait, STANDARD_TRAITS, n=1)), None)
 
 
 def build_cpu_traits(features: Iterable[str]) -> frozenset[str]:

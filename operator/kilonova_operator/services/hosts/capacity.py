@@ -34,6 +34,7 @@ class HostCapacity:
     def forget(self) -> None:
         """Write every host's inventories anew: the database is another one."""
         self._known.clear()
+        self._overcommitted.clear()
 
     def find(self, host: str) -> Mapping[str, Inventory] | None:
         """Return the inventories last written for a host."""

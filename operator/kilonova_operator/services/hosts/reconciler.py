@@ -15,6 +15,7 @@ from kilonova_api.names import host_namespace
 from kilonova_operator.domain.conditions import Judgement, stalled
 from kilonova_operator.domain.hosts.host_conditions import (
     CapacityFinding,
+    HostRemarks,
     build_host_conditions,
 )
 from kilonova_operator.domain.hosts.host_status import (
@@ -30,6 +31,7 @@ from kilonova_operator.domain.hosts.identity import (
     judge_identity,
 )
 from kilonova_operator.domain.hosts.nodes import NodeSummary
+from kilonova_operator.domain.hosts.traits import list_unknown_traits
 from kilonova_operator.domain.hosts.zones import ZoneVerdict, ZoneWishes, decide_zone
 from kilonova_operator.domain.refusals import HostUnmapped
 from kilonova_operator.services.aggregates.index import AggregateIndex
@@ -60,8 +62,7 @@ class _Found:
 
     facts: HostFacts
     pin: Identity | None
-    capacity: CapacityFinding
-    zone: ZoneVerdict
+    remarks: HostRemarks
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,12 @@ class HostReconciler:
         capacity = CapacityFinding()
         if identity.verdict in _BELIEVED and cell is not None:
             capacity = await self._report_capacity(facts)
-        found = _Found(facts, identity.pin, capacity, self._decide_zone(host, node))
-        again = await self._write(found)
+        remarks = HostRemarks(
+            zone=self._decide_zone(host, node),
+            capacity=capacity,
+            unknown_traits=list_unknown_traits(host),
+        )
+        again = await self._write(_Found(facts, identity.pin, remarks))
         if again is None and capacity.overcommitted:
             return RetryAfter(_LOOK_AGAIN_SECONDS)
         return again
@@ -181,8 +186,7 @@ class HostReconciler:
             observed_generation=generation,
             conditions=build_host_conditions(
                 judgement,
-                found.capacity,
-                found.zone,
+                found.remarks,
                 current=shown.conditions,
                 generation=generation,
                 now=now,
@@ -190,7 +194,7 @@ class HostReconciler:
             state=facts.state,
             scheduling=decide_scheduling(facts, judgement),
             cell=facts.cell or None,
-            zone=found.zone.zone,
+            zone=found.remarks.zone.zone,
             namespace=host_namespace(host.metadata.name),
             host_id=None if pin is None else pin.host_id,
             node_uid=None if pin is None else pin.node_uid,

@@ -3,12 +3,17 @@
 from typing import Any
 
 from kilonova_api.compute_host import ComputeHost
+from kilonova_api.extra_specs.standard_traits import STANDARD_TRAITS
 from kilonova_operator.domain.hosts.traits import (
     DISABLED_TRAIT,
     DRIVER_TRAITS,
     build_cpu_traits,
     build_host_traits,
+    find_meant_trait,
+    list_unknown_traits,
 )
+
+PREFIX = "HW_CPU_X86_"
 
 
 def build_host(spec: Any = None, **agent: Any) -> ComputeHost:
@@ -68,3 +73,20 @@ def test_a_disabled_host_says_so_as_in_nova() -> None:
 def test_a_host_without_a_report_has_what_every_host_has() -> None:
     host = ComputeHost.model_validate({"metadata": {"name": "hv1"}})
     assert build_host_traits(host) == DRIVER_TRAITS
+
+
+def test_a_trait_that_nobody_knows_has_no_effect() -> None:
+    host = build_host({"traits": ["HW_CPU_X86_AVX22", "HW_CPU_X86_SGX", "CUSTOM_A"]})
+    assert list_unknown_traits(host) == ("HW_CPU_X86_AVX22",)
+    assert "HW_CPU_X86_AVX22" not in build_host_traits(host)
+    assert find_meant_trait("HW_CPU_X86_AVX22") == "HW_CPU_X86_AVX2"
+
+
+def test_what_every_host_has_is_standard() -> None:
+    assert STANDARD_TRAITS >= DRIVER_TRAITS
+
+
+def test_the_traits_of_features_are_standard() -> None:
+    features = [trait.removeprefix(PREFIX).lower() for trait in STANDARD_TRAITS]
+    others = ("aes", "sse4.1", "fma", "bmi1", "gfni", "vaes", "amx-int8", "svm", "vmx")
+    assert build_cpu_traits([*features, *others]) <= STANDARD_TRAITS

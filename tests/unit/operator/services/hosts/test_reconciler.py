@@ -161,3 +161,12 @@ async def test_a_host_with_servers_changes_its_zone_once_it_is_empty(
     await stage.reconcile()
     assert stage.host.status.zone == "az2"
     assert stage.said("ZoneHeld") is None
+
+
+async def test_a_trait_that_nobody_knows_is_told(stage: HostStage) -> None:
+    stage.put_host(traits=["HW_CPU_X86_AVX22", "CUSTOM_RACK_7"])
+    await stage.reconcile()
+    said = stage.said("UnknownTrait")
+    assert said is not None
+    assert "HW_CPU_X86_AVX22 (is HW_CPU_X86_AVX2 meant?)" in said[1]
+    assert "CUSTOM_RACK_7" not in said[1]
