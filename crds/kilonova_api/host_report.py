@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kilonova_api.compute_host_spec import CpuSet, PageSize, Uuid
-from kilonova_api.cpu_set import CPU_SET_PATTERN
+from kilonova_api.cpu_set import CPU_SET_PATTERN, parse_cpu_set
 from kilonova_api.meta import (
     MAX_INT64,
     Conditions,
@@ -105,6 +105,13 @@ class NumaCell(CrdModel):
             json_schema_extra=list_map("size"),
         ),
     ] = ()
+
+    def list_cores(self) -> tuple[frozenset[int], ...]:
+        """Return the threads of each core, those of one thread included."""
+        threads = [parse_cpu_set(core) for core in self.siblings]
+        alone = parse_cpu_set(self.cpus).difference(*threads)
+        singles = (frozenset({cpu}) for cpu in alone)
+        return tuple(sorted((*threads, *singles), key=min))
 
 
 class AgentReport(CrdModel):
