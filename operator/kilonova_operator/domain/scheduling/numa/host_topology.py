@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from kilonova_api.compute_host_spec import HostCpuSets, ReservedPages
 from kilonova_api.host_report import NumaCell
 from kilonova_operator.domain.errors import KilonovaError
-from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask, cpus_of
+from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask, mask_of
 from kilonova_operator.domain.scheduling.numa.cpu_spec import parse_cpu_spec
 from kilonova_operator.domain.scheduling.numa.topology import (
     HostCell,
@@ -74,7 +74,7 @@ def _build_cell(
         memory_mib=cell.memory_mib,
         shared=mine,
         dedicated=pinnable,
-        cores=_build_cores(cell, cpus, mine | pinnable),
+        cores=_build_cores(cell, mine | pinnable),
         pages=tuple(
             PagePool(
                 size_kib=int(pool.size[:-2]) * _KIB[pool.size[-2:]],
@@ -86,18 +86,10 @@ def _build_cell(
     )
 
 
-def _build_cores(cell: NumaCell, cpus: CpuMask, usable: CpuMask) -> tuple[CpuMask, ...]:
-    """Return the usable threads of each core, by their lowest CPU."""
-    named = [_read(f"cell {cell.id}: siblings", core) & cpus for core in cell.siblings]
-    alone = cpus
-    for core in named:
-        alone &= ~core
-    cores = [core & usable for core in (*named, *(1 << cpu for cpu in cpus_of(alone)))]
-    return tuple(sorted({core for core in cores if core}, key=_lowest))
-
-
-def _lowest(core: CpuMask) -> int:
-    return core & -core
+def _build_cores(cell: NumaCell, usable: CpuMask) -> tuple[CpuMask, ...]:
+    """Return the usable threads of each core that has some."""
+    cores = (mask_of(core) & usable for core in cell.list_cores())
+    return tuple(core for core in cores if core)
 
 
 def _read(field: str, spec: str | None) -> CpuMask:

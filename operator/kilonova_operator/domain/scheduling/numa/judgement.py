@@ -14,7 +14,8 @@ def host_passes(
 ) -> bool:
     """Judge a host; one without cells takes only guests that ask for none.
 
-    The answer hangs on nothing but what is given.
+    The answer hangs on nothing but what is given: hosts in the same state, with the
+    same limits, share it.
     """
     if guest is None:
         return True
