@@ -84,7 +84,7 @@ def test_a_sites_own_filter_may_read_all_of_a_request() -> None:
             - {"AggregateMultiTenancyIsolation", "IsolatedHostsFilter", "JsonFilter"}
         )
     )
-    assert set(FILTERS) | {"NUMATopologyFilter"} == KNOWN_FILTERS
+    assert set(FILTERS) == KNOWN_FILTERS
     assert not any(reads(nova_only))
     own = SchedulingOptions(enabled_filters=("SiteFilter",))
     assert all(reads(own))
