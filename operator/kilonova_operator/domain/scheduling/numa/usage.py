@@ -48,20 +48,27 @@ def _change(state: NumaState, placement: NumaPlacement, *, sign: int) -> NumaSta
     )
 
 
-def _change_cell(state: CellState, placement: NumaPlacement, *, sign: int) -> CellState:
-    for placed in placement.cells:
-        if placed.host_cell == state.cell.number:
-            pinned = _change_pins(state, placement, placed, sign=sign)
-            state = CellState(state.cell, _change_use(state, placed, pinned, sign))
-    return state
+def find_taken(
+    state: CellState, placement: NumaPlacement, placed: PlacedCell
+) -> CpuMask:
+    """Return the host's CPUs that a guest cell keeps from others.
+
+    With those of a guest that isolates, their siblings, which stay idle.
+    """
+    taken = placed.taken
+    if placement.thread_policy == "isolate":
+        for core in state.cell.cores:
+            taken |= core if core & placed.taken else 0
+    return taken
 
 
-def _change_use(
-    state: CellState, placed: PlacedCell, pinned: CpuMask, sign: int
-) -> CellUse:
+def take_room(
+    state: CellState, placed: PlacedCell, *, pinned: CpuMask, sign: int
+) -> CellState:
+    """Return a cell with a guest cell's amounts more (1) or less (-1)."""
     pages = page_use(state, placed.memory_mib, placed.page_size_kib)
     use = state.use
-    return CellUse(
+    changed = CellUse(
         shared_vcpus=max(0, use.shared_vcpus + sign * placed.shared.bit_count()),
         memory_mib=max(0, use.memory_mib + sign * placed.memory_mib),
         pinned=pinned,
@@ -70,16 +77,21 @@ def _change_use(
             for used, taken in zip(use.pages, pages, strict=True)
         ),
     )
+    return CellState(state.cell, changed)
+
+
+def _change_cell(state: CellState, placement: NumaPlacement, *, sign: int) -> CellState:
+    for placed in placement.cells:
+        if placed.host_cell == state.cell.number:
+            pinned = _change_pins(state, placement, placed, sign=sign)
+            state = take_room(state, placed, pinned=pinned, sign=sign)
+    return state
 
 
 def _change_pins(
     state: CellState, placement: NumaPlacement, placed: PlacedCell, *, sign: int
 ) -> CpuMask:
-    cpus = placed.taken
-    if placement.thread_policy == "isolate":
-        # Its siblings stay idle, so they are taken as well.
-        for core in state.cell.cores:
-            cpus |= core if core & placed.taken else 0
+    cpus = find_taken(state, placement, placed)
     number, pinned = placed.host_cell, state.use.pinned
     if cpus & ~state.cell.dedicated:
         raise CpuPinningInvalid(
