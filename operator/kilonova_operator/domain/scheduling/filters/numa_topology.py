@@ -9,6 +9,7 @@ from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.interfaces import FactsAlone
 from kilonova_operator.domain.scheduling.numa.cell_fit import NumaLimits
 from kilonova_operator.domain.scheduling.numa.constraints import is_numa_extra_spec
+from kilonova_operator.domain.scheduling.numa.describe import describe_guest
 from kilonova_operator.domain.scheduling.numa.guest import GuestTopology
 from kilonova_operator.domain.scheduling.numa.judgement import host_passes
 from kilonova_operator.domain.scheduling.numa.topology import NumaState
@@ -49,9 +50,11 @@ class NUMATopologyFilter(FactsAlone):
         return passes
 
     def explain(self, request: BuildRequest) -> str:
-        """Say what has no place."""
-        cells = len(request.asked.numa.cells) if request.asked.numa else 0
-        return f"The guest's {cells} NUMA nodes find no place on the host's cells."
+        """Say what cells are asked for."""
+        guest = request.asked.numa
+        if guest is None:
+            return "The guest asks for no NUMA cells."
+        return f"The guest needs {describe_guest(guest)}."
 
 
 def _judging(

@@ -13,6 +13,7 @@ from kilonova_operator.domain.scheduling.numa.topology import (
     build_empty_state,
 )
 from support.judging import passing
+from support.numa import pinned_guest
 from support.scheduling import SMALL, equal_hosts, made_request
 
 FOUR_CPUS = first_cpus(4)
@@ -53,3 +54,11 @@ def test_its_keys_are_understood_and_no_others() -> None:
     assert rule.understands("hw:cpu_policy")
     assert rule.understands("hw:numa_mem.1")
     assert not rule.understands("hw:sound_model")
+
+
+def test_it_says_which_cells_are_asked_for() -> None:
+    request = made_request(numa=pinned_guest(2, 2, page_wish=2048))
+    assert NUMATopologyFilter().explain(request) == (
+        "The guest needs 2 NUMA cells, each with 2 dedicated CPUs and 512 MiB in "
+        "pages of 2 MiB."
+    )
