@@ -19,12 +19,14 @@ class BadCpuSet(ValueError):
 def parse_cpu_set(text: str) -> frozenset[int]:
     """Return the processors of a text like ``4-12,^8,15``; ``^`` takes out.
 
-    What is taken out is out wherever it stands.
+    What is taken out is out wherever it stands; an empty text is no processors.
     Source: nova.virt.hardware.parse_cpu_spec, Nova 34.
 
     Raises:
-        BadCpuSet: it says nothing, or not as it should.
+        BadCpuSet: it is not written as it should be.
     """
+    if not text:
+        return frozenset()
     taken: set[int] = set()
     out: set[int] = set()
     for part in text.split(","):

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from kilonova_api.flavor import FlavorSpec
-
-_KIB = {"Ki": 1, "Mi": 1024, "Gi": 1024 * 1024}
+from kilonova_api.page_size import parse_page_size
 
 
 def effective_extra_specs(flavor: FlavorSpec) -> dict[str, str]:
@@ -53,6 +52,4 @@ def _cpu(flavor: FlavorSpec) -> Iterator[tuple[str, str]]:
 
 def _page_size(size: str) -> str:
     """Return a page size in Nova's words: a name, or KiB."""
-    if size[-2:] in _KIB:
-        return str(int(size[:-2]) * _KIB[size[-2:]])
-    return size.lower()
+    return str(parse_page_size(size)) if size[0].isdigit() else size.lower()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kilonova_api.compute_host_spec import CpuSet, PageSize, Uuid
+from kilonova_api.cpu_set import CPU_SET_PATTERN, parse_cpu_set
 from kilonova_api.meta import (
     MAX_INT64,
     Conditions,
@@ -17,6 +18,7 @@ from kilonova_api.network import Ipv4
 from kilonova_api.resources import TraitName
 
 MAX_UNKNOWN_ADDRESSES = 256
+MAX_NUMA_CELLS = 128
 
 
 class CpuReport(CrdModel):
@@ -63,13 +65,20 @@ class NumaCell(CrdModel):
     id: Annotated[
         int, Field(description="Number of the cell, as libvirt has it.", ge=0, le=4095)
     ]
-    cpus: Annotated[CpuSet, Field(description="Logical processors of the cell.")]
+    cpus: Annotated[
+        str,
+        Field(
+            description="Logical processors of the cell, as 0-7; may be none.",
+            max_length=8192,
+            pattern=rf"^$|{CPU_SET_PATTERN}",
+        ),
+    ]
     siblings: Annotated[
         tuple[CpuSet, ...],
         Field(
             description=(
                 "Threads of one core, as 0,64: a set for each core of the cell that "
-                "has more than one."
+                "has more than one; the other processors are cores of their own."
             ),
             max_length=4096,
             json_schema_extra=list_atomic(),
@@ -96,6 +105,13 @@ class NumaCell(CrdModel):
             json_schema_extra=list_map("size"),
         ),
     ] = ()
+
+    def list_cores(self) -> tuple[frozenset[int], ...]:
+        """Return the threads of each core, those of one thread included."""
+        threads = [parse_cpu_set(core) for core in self.siblings]
+        alone = parse_cpu_set(self.cpus).difference(*threads)
+        singles = (frozenset({cpu}) for cpu in alone)
+        return tuple(sorted((*threads, *singles), key=min))
 
 
 class AgentReport(CrdModel):
@@ -144,7 +160,7 @@ class AgentReport(CrdModel):
         tuple[NumaCell, ...],
         Field(
             description="NUMA cells of the host; none where libvirt tells of none.",
-            max_length=128,
+            max_length=MAX_NUMA_CELLS,
             json_schema_extra=list_map("id"),
         ),
     ] = ()

@@ -1,17 +1,24 @@
 """From what is known of the host to ``ComputeHost.status.agent``. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from kilonova_agent.drivers.base import Guest, HostInventory
+from pydantic import ValidationError
+
+from kilonova_agent.drivers.base import Guest, HostCell, HostInventory
+from kilonova_api.cpu_set import format_cpu_set
 from kilonova_api.host_report import (
+    MAX_NUMA_CELLS,
     MAX_UNKNOWN_ADDRESSES,
     AgentReport,
     CpuReport,
+    NumaCell,
+    PagePool,
 )
 from kilonova_api.meta import Condition
+from kilonova_api.page_size import format_page_size
 
 _BYTES_PER_GIB = 1024**3
 
@@ -107,7 +114,37 @@ def _from_inventory(inventory: HostInventory) -> dict[str, object]:
             features=inventory.cpu_features,
         ),
         "memory_mib": inventory.memory_mib,
+        "numa_cells": _build_cells(inventory.numa_cells),
     }
+
+
+def _build_cells(cells: Sequence[HostCell]) -> tuple[NumaCell, ...]:
+    """Say what the host's cells are; all of them or none.
+
+    A host that is larger than the API has room for is one without cells: part
+    of them would be taken for the whole.
+    """
+    if len(cells) > MAX_NUMA_CELLS:
+        return ()
+    try:
+        return tuple(_build_cell(cell) for cell in cells)
+    except ValidationError:
+        return ()
+
+
+def _build_cell(cell: HostCell) -> NumaCell:
+    pools = (
+        PagePool(size=format_page_size(kib), total=total)
+        for kib, total in sorted(cell.pages.items())
+    )
+    return NumaCell(
+        id=cell.id,
+        cpus=format_cpu_set(cell.cpus),
+        siblings=tuple(format_cpu_set(core) for core in cell.cores if len(core) > 1),
+        socket=cell.socket,
+        memory_mib=cell.memory_mib,
+        page_pools=tuple(pools),
+    )
 
 
 def _build_conditions(

@@ -5,7 +5,7 @@ guest follow each other. Each ends within its time, or raises
 ``DriverUnavailable``. Whatever is called twice has the effect of once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +84,20 @@ class GuestDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class HostCell:
+    """A NUMA cell of the host: processors that are online, and memory."""
+
+    id: int
+    cpus: frozenset[int]
+    cores: tuple[frozenset[int], ...]
+    """The threads of each core."""
+    socket: int | None
+    memory_mib: int
+    pages: Mapping[int, int]
+    """How many pages there are of each size in KiB."""
+
+
+@dataclass(frozen=True, slots=True)
 class HostInventory:
     """The host as its hypervisor sees it. Versions are libvirt's numbers."""
 
@@ -97,6 +111,7 @@ class HostInventory:
     cores: int
     cpu_features: tuple[str, ...]
     memory_mib: int
+    numa_cells: tuple[HostCell, ...] = ()
 
 
 EventHandler = Callable[[str | None], None]

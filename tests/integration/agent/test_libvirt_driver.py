@@ -402,6 +402,9 @@ async def test_inventory_is_the_hosts_own(driver: LibvirtDriver) -> None:
     assert inventory.hypervisor_version > 7_000_000
     assert inventory.virt_type == "qemu"
     assert "sse2" in inventory.cpu_features
+    in_cells = [cpu for cell in inventory.numa_cells for cpu in cell.cpus]
+    assert sorted(in_cells) == list(range(os.cpu_count() or 0))
+    assert all(cell.pages[4] > 0 for cell in inventory.numa_cells)
 
 
 async def test_the_probe_hears_a_machine_that_executes(

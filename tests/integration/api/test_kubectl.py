@@ -61,6 +61,25 @@ def test_every_manifest_is_taken_strictly(admin: Cli, manifest: Path) -> None:
     )  # fmt: skip
 
 
+def test_applying_every_kind_again_changes_nothing(admin: Cli, namespace: str) -> None:
+    text = VALID.read_text().replace(
+        "namespace: sample-full", f"namespace: {namespace}"
+    )
+    admin.kubectl("apply", "-f", "-", stdin=text)
+    before = _read_generations(admin)
+    lines = admin.kubectl("apply", "-f", "-", stdin=text).splitlines()
+    assert [line for line in lines if not line.endswith(" unchanged")] == []
+    admin.kubectl("diff", "-f", "-", stdin=text)
+    assert _read_generations(admin) == before
+    admin.kubectl("delete", "--wait=false", "-f", "-", stdin=text)
+
+
+def _read_generations(admin: Cli) -> dict[str, int]:
+    items = admin.get(",".join(PLURALS), "--all-namespaces")["items"]
+    metadata = [item["metadata"] for item in items]
+    return {meta["uid"]: meta["generation"] for meta in metadata}
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_a_misspelt_field_is_refused(admin: Cli, kind: type) -> None:
     documents = yaml.safe_load_all(VALID.read_text())

@@ -323,6 +323,23 @@ def test_extra_objects_and_common_labels_are_rendered() -> None:
     ] == ("cloud")
 
 
+def test_the_default_quota_reaches_the_operator_and_none_means_no_limit() -> None:
+    def read(values: dict[str, object]) -> dict[str, str]:
+        manifests = render_values({"quota": {"default": values}})
+        data = get(manifests, "ConfigMap", "kilonova-operator")["data"]
+        return {name: data[name] for name in data if "QUOTA" in name}
+
+    assert read({}) == {
+        "KILONOVA_QUOTA_INSTANCES": "10",
+        "KILONOVA_QUOTA_CORES": "20",
+        "KILONOVA_QUOTA_RAM_MIB": "51200",
+    }
+    assert read({"instances": 0, "cores": None, "ramMiB": 4000000}) == {
+        "KILONOVA_QUOTA_INSTANCES": "0",
+        "KILONOVA_QUOTA_RAM_MIB": "4000000",
+    }
+
+
 def test_a_changed_setting_restarts_the_pods_that_read_it() -> None:
     before = _operator_pod(render(CHART))["metadata"]["annotations"]
     changed = render(CHART, "--set", "network.pool=10.64.0.0/12")

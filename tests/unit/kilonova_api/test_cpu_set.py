@@ -23,13 +23,14 @@ from kilonova_api.cpu_set import (
         ("0-2,1-3", {0, 1, 2, 3}),
         ("8-11,^8-9,20", {10, 11, 20}),
         ("^3", set()),
+        ("", set()),
     ],
 )
 def test_numbers_ranges_and_what_is_taken_out(text: str, cpus: set[int]) -> None:
     assert parse_cpu_set(text) == cpus
 
 
-@pytest.mark.parametrize("text", ["", "a", "1,,2", "1-", "-1", "3-1", "1-2-3"])
+@pytest.mark.parametrize("text", [" ", "a", "1,,2", "1-", "-1", "3-1", "1-2-3"])
 def test_what_is_no_set_is_said(text: str) -> None:
     with pytest.raises(BadCpuSet, match="is no set of processors"):
         parse_cpu_set(text)

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ET
 import libvirt
 
 from kilonova_agent.drivers.base import HostInventory, VirtType
+from kilonova_agent.drivers.libvirt.numa import read_numa_cells
 
 _KIB_PER_MIB = 1024
 # Longer lists than the API takes would lose the whole report.
@@ -29,6 +30,7 @@ def read_inventory(
         cores=cores,
         cpu_features=_read_features(connection, cpu),
         memory_mib=_read_memory_mib(connection),
+        numa_cells=read_numa_cells(capabilities),
     )
 
 

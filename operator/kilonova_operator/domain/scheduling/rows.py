@@ -44,6 +44,11 @@ class HostRows:
             return hosts
         return [hosts[row] for row in self._rows.tolist()]
 
+    def some(self, rows: IntArray) -> "HostRows":
+        """Return some of these hosts, by their places among them."""
+        own = rows if isinstance(self._rows, slice) else self._rows[rows]
+        return HostRows(self._columns, own)
+
     def flag(self, name: Flag) -> BoolArray:
         """Return a yes-or-no column."""
         return self._columns.flag(name)[self._rows]

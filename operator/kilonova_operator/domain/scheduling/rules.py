@@ -38,6 +38,9 @@ from kilonova_operator.domain.scheduling.filters.num_instances import (
     AggregateNumInstancesFilter,
     NumInstancesFilter,
 )
+from kilonova_operator.domain.scheduling.filters.numa_topology import (
+    NUMATopologyFilter,
+)
 from kilonova_operator.domain.scheduling.filters.other_hosts import (
     DifferentHostFilter,
     SameHostFilter,
@@ -115,6 +118,7 @@ FILTERS: FilterMakers = {
     ),
     "JsonFilter": lambda _: JsonFilter(),
     "MetricsFilter": build_metrics_filter,
+    "NUMATopologyFilter": lambda _: NUMATopologyFilter(),
     "NumInstancesFilter": lambda o: NumInstancesFilter(o.max_instances_per_host),
     "SameHostFilter": lambda _: SameHostFilter(),
     "ServerGroupAffinityFilter": lambda _: ServerGroupAffinityFilter(),

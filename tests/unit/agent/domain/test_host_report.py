@@ -10,7 +10,7 @@ from kilonova_agent.domain.host_report import (
     build_report,
     find_unknown,
 )
-from kilonova_agent.drivers.base import Guest, GuestPower, HostInventory
+from kilonova_agent.drivers.base import Guest, GuestPower, HostCell, HostInventory
 from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +49,52 @@ def build(
 ) -> AgentReport:
     now = NOW + timedelta(seconds=later_seconds)
     return build_report(IDENTITY, findings, last=last, generation=3, now=now)
+
+
+CELL = HostCell(
+    id=1,
+    cpus=frozenset({4, 5, 6, 12, 13}),
+    cores=(frozenset({4, 12}), frozenset({5, 13}), frozenset({6})),
+    socket=0,
+    memory_mib=8000,
+    pages={4: 2_000_000, 2048: 16, 1048576: 2},
+)
+
+
+def report_cells(*cells: HostCell) -> list[dict[str, object]]:
+    inventory = replace(INVENTORY, numa_cells=cells)
+    report = build(replace(FINDINGS, inventory=inventory))
+    return [cell.wire() for cell in report.numa_cells]
+
+
+def test_numa_cells_are_told_with_their_cores_and_pages() -> None:
+    assert report_cells(CELL) == [
+        {
+            "id": 1,
+            "cpus": "4-6,12-13",
+            "siblings": ["4,12", "5,13"],
+            "socket": 0,
+            "memoryMiB": 8000,
+            "pagePools": [
+                {"size": "4Ki", "total": 2_000_000},
+                {"size": "2Mi", "total": 16},
+                {"size": "1Gi", "total": 2},
+            ],
+        }
+    ]
+
+
+def test_a_cell_of_memory_alone_is_told() -> None:
+    bare = replace(CELL, cpus=frozenset(), cores=(), socket=None)
+    (told,) = report_cells(bare)
+    assert (told["cpus"], told["siblings"]) == ("", [])
+
+
+def test_cells_that_the_api_has_no_room_for_are_left_out_as_a_whole() -> None:
+    scattered = replace(CELL, cpus=frozenset(range(0, 8192, 2)), cores=())
+    assert report_cells(CELL, scattered) == []
+    assert report_cells(*(replace(CELL, id=n) for n in range(129))) == []
+    assert len(report_cells(*(replace(CELL, id=n) for n in range(128)))) == 128
 
 
 def test_the_report_tells_what_the_host_has() -> None:

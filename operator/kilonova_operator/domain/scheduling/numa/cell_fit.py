@@ -10,7 +10,11 @@ from kilonova_operator.domain.scheduling.numa.guest import (
     GuestTopology,
     PlacedCell,
 )
-from kilonova_operator.domain.scheduling.numa.pages import find_memory_place
+from kilonova_operator.domain.scheduling.numa.pages import (
+    MemoryPlace,
+    find_memory_place,
+)
+from kilonova_operator.domain.scheduling.numa.pin_room import has_pins
 from kilonova_operator.domain.scheduling.numa.pinning import CellPins, find_pins
 from kilonova_operator.domain.scheduling.numa.topology import CellState
 
@@ -23,6 +27,30 @@ class NumaLimits:
     ram_ratio: float
 
 
+def cell_fits(
+    host: CellState,
+    cell: GuestCell,
+    guest: GuestTopology,
+    *,
+    limits: NumaLimits,
+    reserve: bool = False,
+) -> bool:
+    """Tell whether a guest cell has room on a host cell.
+
+    ``reserve``: it takes a dedicated CPU more, for the emulator.
+    """
+    if guest.is_pinned:
+        dedicated = cell.dedicated.bit_count()
+        if dedicated + reserve > host.free_dedicated.bit_count() or not has_pins(
+            host, dedicated, thread_policy=guest.thread_policy, reserve=reserve
+        ):
+            return False
+    return (
+        _fits_shared(host, cell, guest, limits)
+        and _memory_place(host, cell, guest) is not None
+    )
+
+
 def fit_cell(
     host: CellState,
     cell: GuestCell,
@@ -31,17 +59,12 @@ def fit_cell(
     limits: NumaLimits,
     reserve: bool = False,
 ) -> PlacedCell | None:
-    """Place a guest cell on a host cell; None if it does not fit.
-
-    ``reserve``: it takes a dedicated CPU more, for the emulator.
-    """
-    memory = find_memory_place(
-        host, cell.memory_mib, wish=guest.page_wish, oversold=not guest.is_pinned
-    )
-    if memory is None or not _fits_cpus(host, cell, guest, limits):
+    """Place a guest cell on a host cell; None if it does not fit."""
+    if not cell_fits(host, cell, guest, limits=limits, reserve=reserve):
         return None
+    memory = _memory_place(host, cell, guest)
     pins = _find_pins(host, cell, guest, reserve=reserve)
-    if pins is None:
+    if memory is None or pins is None:
         return None
     return PlacedCell(
         host_cell=host.cell.number,
@@ -58,15 +81,20 @@ def _find_pins(
 ) -> CellPins | None:
     if not guest.is_pinned:
         return CellPins(())
-    wanted = cell.dedicated.bit_count() + reserve
-    if wanted > host.free_dedicated.bit_count():
-        return None
     return find_pins(
         host, cell.dedicated, thread_policy=guest.thread_policy, reserve=reserve
     )
 
 
-def _fits_cpus(
+def _memory_place(
+    host: CellState, cell: GuestCell, guest: GuestTopology
+) -> MemoryPlace | None:
+    return find_memory_place(
+        host, cell.memory_mib, wish=guest.page_wish, oversold=not guest.is_pinned
+    )
+
+
+def _fits_shared(
     host: CellState, cell: GuestCell, guest: GuestTopology, limits: NumaLimits
 ) -> bool:
     """Check shared CPUs, and with them how far the cell is oversold.

@@ -10,8 +10,8 @@ class NumaDeviation(StrEnum):
     """A meant difference from nova.virt.hardware, Nova 34."""
 
     ASCENDING_THREADS = "AscendingThreads"
-    """The threads of a core are taken in ascending order. Nova takes them in the
-    order in which CPython happens to iterate a set of numbers."""
+    """Cores and their threads are taken in ascending order. Nova takes them in the
+    order in which CPython happens to iterate sets of numbers."""
 
     JUDGED_AFRESH = "JudgedAfresh"
     """A guest cell is judged on each host cell as it was asked for. Nova writes the
@@ -42,8 +42,8 @@ class NumaDeviation(StrEnum):
     checks that the sum is right."""
 
     BOUNDED_CPU_NUMBERS = "BoundedCpuNumbers"
-    """A CPU number over 8191 is refused where it is read. Nova builds the whole set
-    first, so that a short text in an image fills the memory."""
+    """A CPU number of more than five digits is refused where it is read. Nova builds
+    the whole set first, so that a short text in an image fills the memory."""
 
     STRANGE_NUMBERS = "StrangeNumbers"
     """Numbers like +1 or 1_0 in a set of CPUs are refused; Python reads them."""

@@ -10,8 +10,13 @@ Source: nova.virt.hardware.numa_fit_instance_to_host, Nova 34.
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import islice
 
-from kilonova_operator.domain.scheduling.numa.cell_fit import NumaLimits, fit_cell
+from kilonova_operator.domain.scheduling.numa.cell_fit import (
+    NumaLimits,
+    cell_fits,
+    fit_cell,
+)
 from kilonova_operator.domain.scheduling.numa.guest import (
     GuestTopology,
     NumaPlacement,
@@ -21,6 +26,26 @@ from kilonova_operator.domain.scheduling.numa.topology import CellState, NumaSta
 
 _Fits = Callable[[int, int], bool]
 """Whether a guest cell fits on a host cell, both by their place in line."""
+
+
+def guest_fits(host: NumaState, guest: GuestTopology, *, limits: NumaLimits) -> bool:
+    """Tell whether a guest has a place on a host, without choosing it."""
+    if len(guest.cells) > len(host.cells):
+        return False
+
+    def fits(guest_cell: int, host_cell: int) -> bool:
+        return cell_fits(
+            host.cells[host_cell],
+            guest.cells[guest_cell],
+            guest,
+            limits=limits,
+            reserve=guest.reserves(guest_cell),
+        )
+
+    if guest.cells_alike:
+        fitting = (number for number in range(len(host.cells)) if fits(0, number))
+        return sum(1 for _ in islice(fitting, len(guest.cells))) == len(guest.cells)
+    return _can_match(range(len(guest.cells)), len(host.cells), set(), cache(fits))
 
 
 def fit_guest(
@@ -39,8 +64,7 @@ def fit_guest(
             guest.cells[guest_cell],
             guest,
             limits=limits,
-            # The emulator's own CPU is always beside the guest's first cell.
-            reserve=guest_cell == 0 and guest.emulator_policy == "isolate",
+            reserve=guest.reserves(guest_cell),
         )
 
     chosen = _first_assignment(

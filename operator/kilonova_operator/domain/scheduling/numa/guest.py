@@ -1,6 +1,6 @@
 """The NUMA cells a guest asks for, and the place it got."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask
@@ -34,10 +34,25 @@ class GuestTopology:
     needs_threads: bool = False
     """Whether flavor or image ask for a host whose cores have several threads."""
 
+    cells_alike: bool = field(init=False, compare=False)
+    """Whether all its cells want the same of a host cell."""
+
+    def __post_init__(self) -> None:
+        wants = {
+            (cell.memory_mib, cell.shared.bit_count(), cell.dedicated.bit_count())
+            for cell in self.cells
+        }
+        alone = len(self.cells) == 1 or self.emulator_policy != "isolate"
+        object.__setattr__(self, "cells_alike", len(wants) == 1 and alone)
+
     @property
     def is_pinned(self) -> bool:
         """Whether some of its CPUs are dedicated; then nothing is oversold to it."""
         return self.cpu_policy in ("dedicated", "mixed")
+
+    def reserves(self, cell: int) -> bool:
+        """Tell where the emulator's own CPU is: always beside the first cell."""
+        return cell == 0 and self.emulator_policy == "isolate"
 
 
 @dataclass(frozen=True, slots=True)

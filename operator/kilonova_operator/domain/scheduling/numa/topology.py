@@ -5,7 +5,8 @@ hosts of one make share the first. Both can be hashed: hosts in the same state c
 share one judgement.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask
 
@@ -35,11 +36,12 @@ class HostCell:
     dedicated: CpuMask
     cores: tuple[CpuMask, ...] = ()
     pages: tuple[PagePool, ...] = ()
+    threads_per_core: int = field(init=False, compare=False)
+    """The most threads a core has; 1 if it is not known."""
 
-    @property
-    def threads_per_core(self) -> int:
-        """The most threads a core has; 1 if it is not known."""
-        return max((core.bit_count() for core in self.cores), default=1) or 1
+    def __post_init__(self) -> None:
+        most = max((core.bit_count() for core in self.cores), default=1)
+        object.__setattr__(self, "threads_per_core", most or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,6 @@ class HostTopology:
     """All NUMA cells of a host."""
 
     cells: tuple[HostCell, ...]
-
-    @property
-    def has_threads(self) -> bool:
-        """Whether a core of some cell has more than one thread."""
-        return any(cell.threads_per_core > 1 for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,13 @@ class CellState:
 
     cell: HostCell
     use: CellUse
+    free_cores: tuple[int, ...] = field(init=False, compare=False)
+    """Cores with one free dedicated thread or more, with two or more, and so on.
+    Counted once: every request asks."""
+
+    def __post_init__(self) -> None:
+        counts = _count_free_cores(self.cell.cores, self.free_dedicated)
+        object.__setattr__(self, "free_cores", counts)
 
     @property
     def free_dedicated(self) -> CpuMask:
@@ -93,6 +97,11 @@ class NumaState:
         """The cells without their use."""
         return HostTopology(tuple(state.cell for state in self.cells))
 
+    @property
+    def has_threads(self) -> bool:
+        """Whether a core of some cell has more than one thread."""
+        return any(state.cell.threads_per_core > 1 for state in self.cells)
+
 
 def build_empty_state(topology: HostTopology) -> NumaState:
     """Return a host that nothing runs on."""
@@ -101,4 +110,12 @@ def build_empty_state(topology: HostTopology) -> NumaState:
             CellState(cell, CellUse(pages=(0,) * len(cell.pages)))
             for cell in topology.cells
         )
+    )
+
+
+def _count_free_cores(cores: Iterable[CpuMask], free: CpuMask) -> tuple[int, ...]:
+    threads = [(core & free).bit_count() for core in cores]
+    return tuple(
+        sum(1 for count in threads if count >= least)
+        for least in range(1, max(threads, default=0) + 1)
     )

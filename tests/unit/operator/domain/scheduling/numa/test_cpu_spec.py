@@ -27,18 +27,9 @@ def test_a_spec_names_cpus_and_ranges(spec: str, cpus: list[int]) -> None:
     assert list(cpus_of(parse_cpu_spec(spec))) == cpus
 
 
-@pytest.mark.parametrize(
-    ("spec", "why"),
-    [
-        ("1-", "'1-' is no CPU"),
-        ("two", "'two' is no CPU"),
-        ("-1", "'-1' is no CPU"),
-        ("5-3", "'5-3' ends before it begins"),
-        ("0-99999999999", "no CPU 99999999999: the largest is 8191"),
-    ],
-)
-def test_what_is_no_set_of_cpus_is_told(spec: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+@pytest.mark.parametrize("spec", ["1-", "two", "-1", "5-3", "1 2", "0-9999999999"])
+def test_what_is_no_set_of_cpus_is_told(spec: str) -> None:
+    with pytest.raises(ValueError, match=f'"{spec}" is no set of processors'):
         parse_cpu_spec(spec)
 
 

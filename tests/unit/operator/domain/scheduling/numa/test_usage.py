@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.scheduling.numa.cpu_mask import mask_of
-from kilonova_operator.domain.scheduling.numa.fit import fit_guest
+from kilonova_operator.domain.scheduling.numa.fit import fit_guest, guest_fits
 from kilonova_operator.domain.scheduling.numa.guest import (
     GuestTopology,
     NumaPlacement,
@@ -116,6 +116,7 @@ def test_guests_that_fit_can_always_be_booked_and_leave_no_trace(
         if one_leaves and guests:
             host = remove_guest(host, guests.pop(0))
         placement = fit_guest(host, guest, limits=LIMITS)
+        assert guest_fits(host, guest, limits=LIMITS) is (placement is not None)
         if placement is not None:
             host = add_guest(host, placement)
             guests.append(placement)
