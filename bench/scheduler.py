@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import resource
 import shutil
 import tempfile
 import time
@@ -120,15 +119,15 @@ async def _measure(load: Load, cloud: Cloud, url: str) -> dict[str, Any]:
     )
     try:
         term = await store.take_term("super", "bench")
-        tracemalloc.start()
-        ranking, sizes = await _start(store, cloud)
+        began = time.monotonic()
+        ranking = _build_ranking(store, cloud)
+        await ranking.load()
+        start_s = round(time.monotonic() - began, 2)
         claimer = _build_claimer(store, ranking, term)
         await _place_many(claimer, cloud, WARM_UP)
-        gc.collect()
-        per_host = (tracemalloc.get_traced_memory()[0] - sizes.servers) / load.hosts
-        tracemalloc.stop()
         rate = await _place_many(claimer, cloud, load.decisions)
         alone = await _place_alone(claimer, cloud, min(ALONE, load.hosts))
+        sizes = await _measure_memory(store, cloud, term)
         return {
             "db": load.database,
             "hosts": load.hosts,
@@ -136,11 +135,10 @@ async def _measure(load: Load, cloud: Cloud, url: str) -> dict[str, Any]:
             "decisions_per_s": round(rate),
             "alone_p50_ms": _at(alone, 0.50),
             "alone_p99_ms": _at(alone, 0.99),
-            "bytes_per_host": round(per_host),
-            "bytes_per_server": round(sizes.servers / cloud.servers),
-            "start_s": sizes.start_s,
+            "bytes_per_host": round(sizes.hosts / load.hosts),
+            "bytes_per_server": round(sizes.servers / sizes.counted),
+            "start_s": start_s,
             "seed": load.seed,
-            "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
         }
     finally:
         await store.close()
@@ -148,13 +146,35 @@ async def _measure(load: Load, cloud: Cloud, url: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    start_s: float
+    """Bytes that the scheduler keeps of all hosts, and of all Servers."""
+
+    hosts: int
     servers: int
-    """Bytes that are kept of all Servers together."""
+    counted: int
+    """Servers that there were."""
 
 
-async def _start(store: ApiStore, cloud: Cloud) -> tuple[HostRanking, _Sizes]:
-    """Do what an operator does before it places the first Server."""
+async def _measure_memory(store: ApiStore, cloud: Cloud, term: Any) -> _Sizes:
+    """Start anew with every allocation counted, and decide until all is warm."""
+    tracemalloc.start()
+    ranking = _build_ranking(store, cloud)
+    before = _count_bytes()
+    await ranking.load_placements()
+    servers, counted = _count_bytes() - before, len(ranking.placements)
+    await ranking.load()
+    await _place_many(_build_claimer(store, ranking, term), cloud, WARM_UP)
+    hosts = _count_bytes() - servers
+    tracemalloc.stop()
+    return _Sizes(hosts, servers, counted)
+
+
+def _count_bytes() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def _build_ranking(store: ApiStore, cloud: Cloud) -> HostRanking:
+    """Return a ranking that has heard of every host."""
     ranking = HostRanking(
         rules=build_default_rules(),
         hosts=_Nothing(),
@@ -162,17 +182,9 @@ async def _start(store: ApiStore, cloud: Cloud) -> tuple[HostRanking, _Sizes]:
         clock=SystemClock(),
         random=Random(cloud.seed),
     )
-    hosts = list(cloud.list_compute_hosts())
-    began = time.monotonic()
-    for key, host in hosts:
+    for key, host in cloud.list_compute_hosts():
         ranking.host_changed(key, None, host)
-    gc.collect()
-    before = tracemalloc.get_traced_memory()[0]
-    await ranking.load_placements()
-    gc.collect()
-    servers = tracemalloc.get_traced_memory()[0] - before
-    await ranking.load()
-    return ranking, _Sizes(round(time.monotonic() - began, 2), servers)
+    return ranking
 
 
 def _build_claimer(store: ApiStore, ranking: HostRanking, term: Any) -> HostClaimer:

@@ -18,15 +18,15 @@ from parity.oracle_client import Case
 _DISABLED = "COMPUTE_STATUS_DISABLED"
 
 _CHANCES = {
-    "VCPU": 0.95,
-    "MEMORY_MB": 0.97,
-    "DISK_GB": 0.95,
-    "PCPU": 0.4,
-    "CUSTOM_GPU": 0.4,
-    "MEM_ENCRYPTION_CONTEXT": 0.3,
+    "VCPU": 0.98,
+    "MEMORY_MB": 0.98,
+    "DISK_GB": 0.98,
+    "PCPU": 0.7,
+    "CUSTOM_GPU": 0.7,
+    "MEM_ENCRYPTION_CONTEXT": 0.6,
 }
 _TOTALS = {
-    "VCPU": [2, 4, 16],
+    "VCPU": [4, 16, 64],
     "MEMORY_MB": [2048, 8192, 65536],
     "DISK_GB": [20, 200, 1000],
     "PCPU": [2, 8],
@@ -113,14 +113,14 @@ def draw_fit(random: Random) -> Case:
 
 def _draw_provider(random: Random, number: int) -> Drawn:
     features = random.sample(_FEATURE_TRAITS, k=random.randint(0, len(_FEATURE_TRAITS)))
-    disabled = [_DISABLED] if random.random() < 0.15 else []
-    plain = random.sample(TRAITS, k=random.randint(2, len(TRAITS)))
+    disabled = [_DISABLED] if random.random() < 0.1 else []
+    plain = random.sample(TRAITS, k=random.randint(4, len(TRAITS)))
     inventories, used = {}, {}
     for name, chance in _CHANCES.items():
         if random.random() < chance:
             inventories[name] = inventory = _draw_inventory(random, name)
             most = 2 * inventory["total"]
-            used[name] = random.choice([0, 0, random.randint(0, most)])
+            used[name] = random.choice([0, 0, 0, random.randint(0, most)])
     return {
         "name": f"hv{number}",
         "traits": sorted({*features, *disabled, *plain}),
@@ -152,7 +152,7 @@ def _draw_inventory(random: Random, name: str) -> Drawn:
     return {
         "total": total,
         "reserved": random.choice([0, 0, 0, min(1, total - 1), total // 4]),
-        "allocation_ratio": random.choice([0.5, 1.0, 1.0, 1.1, 1.5, 4.0, 16.0]),
+        "allocation_ratio": random.choice([0.5, 1.0, 1.0, 1.1, 1.5, 4.0, 4.0, 16.0]),
         "min_unit": random.choice([1, 1, 1, unit]),
         "max_unit": random.choice([total] * 3 + [max(1, total // 2), 2**31 - 1]),
         "step_size": random.choice([1, 1, 1, 1, unit]),

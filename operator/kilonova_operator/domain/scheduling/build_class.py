@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kilonova_api.flavor import FlavorSize
+from kilonova_operator.domain.scheduling.extra_spec_match import (
+    find_requirement_problem,
+)
 from kilonova_operator.domain.scheduling.filters.near_host import (
     DEFAULT_CIDR,
     build_nearby,
 )
+from kilonova_operator.domain.scheduling.flavor_words import MalformedRequest
 from kilonova_operator.domain.scheduling.json_query import parse_query
 from kilonova_operator.domain.scheduling.numa.constraints import find_guest_topology
 from kilonova_operator.domain.scheduling.numa.request import NumaRequest
@@ -20,6 +24,9 @@ from kilonova_operator.domain.scheduling.request import (
 from kilonova_operator.domain.scheduling.resource_request import (
     build_resource_request,
 )
+
+_REQUIRING = ("aggregate_instance_extra_specs", "capabilities")
+"""Scopes of extra specs whose values begin with an operator; so do plain keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ def build_request_class(
         MalformedAddress: the hint build_near_host_ip is no address.
     """
     specs = list_extra_specs(flavor)
+    _check_requirements(specs)
     resources = build_resource_request(flavor, specs, image.properties)
     numa = NumaRequest(flavor.vcpus, flavor.ram_mib, specs, image.properties)
     if wishes.query:
@@ -88,3 +96,14 @@ def build_request_class(
         min_agent_version=wishes.min_agent_version,
         rebuild=wishes.rebuild,
     )
+
+
+def _check_requirements(extra_specs: Mapping[str, str]) -> None:
+    """Refuse operators that cannot be read, where keys hold requirements."""
+    for key, requirement in extra_specs.items():
+        scope, colon, _ = key.partition(":")
+        if colon and scope not in _REQUIRING:
+            continue
+        problem = find_requirement_problem(requirement)
+        if problem is not None:
+            raise MalformedRequest(key, problem)

@@ -10,19 +10,21 @@ between changes, and means nothing, as Placement's order of candidates.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from kilonova_operator.domain.inventory import (
-    RESOURCE_CLASSES,
-    Inventory,
-    ProviderView,
-)
+from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.scheduling.aggregates import (
     NO_AGGREGATES,
     AggregateFacts,
+)
+from kilonova_operator.domain.scheduling.amount_columns import (
+    Amount,
+    AmountColumns,
+    FloatArray,
+    IntArray,
 )
 from kilonova_operator.domain.scheduling.change_log import ChangeLog
 from kilonova_operator.domain.scheduling.codes import ABSENT, Codes
@@ -30,9 +32,9 @@ from kilonova_operator.domain.scheduling.facts import HostFacts, version_number
 from kilonova_operator.domain.scheduling.image_counts import ImageCounts
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
 
+__all__ = ["Amount", "BoolArray", "FloatArray", "HostColumns", "IntArray"]
+
 BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 Flag = Literal["up", "held", "provided"]
 Number = Literal[
@@ -43,9 +45,6 @@ Number = Literal[
     "read_generation",
     "io_ops",
     "failed_builds",
-]
-Amount = Literal[
-    "total", "reserved", "min_unit", "max_unit", "step_size", "unmanaged", "used"
 ]
 Coded = Literal[
     "cell", "zone", "profile", "aggregates", "traits", "numa", "metrics", "address"
@@ -61,15 +60,6 @@ _NUMBERS: tuple[Number, ...] = (
     "io_ops",
     "failed_builds",
 )
-_SIZES: tuple[Amount, ...] = (
-    "total",
-    "reserved",
-    "min_unit",
-    "max_unit",
-    "step_size",
-    "unmanaged",
-)
-_AMOUNTS: tuple[Amount, ...] = (*_SIZES, "used")
 _NOTHING: Mapping[Coded, Hashable] = {
     "cell": "",
     "zone": "",
@@ -80,7 +70,6 @@ _NOTHING: Mapping[Coded, Hashable] = {
     "metrics": (),
     "address": "",
 }
-_ABSENT = Inventory(total=0, max_unit=0)
 _FIRST_ROWS = 16
 
 
@@ -106,11 +95,7 @@ class HostColumns:
             name: Codes(nothing) for name, nothing in _NOTHING.items()
         }
         self._codes = {name: np.zeros(self._room, np.int64) for name in _NOTHING}
-        self._amounts: dict[tuple[Amount, str], IntArray] = {}
-        self._ratios: dict[str, FloatArray] = {}
-        self._room_left: dict[str, FloatArray] = {}
-        for resource_class in RESOURCE_CLASSES:
-            self._add_class(resource_class)
+        self._amounts = AmountColumns(self._room)
 
     def __len__(self) -> int:
         return len(self.hosts)
@@ -127,21 +112,15 @@ class HostColumns:
 
     def amount(self, name: Amount, resource_class: str) -> IntArray:
         """Return one figure of a resource class; ``used`` are claims alone."""
-        if resource_class not in self._ratios:
-            return np.zeros(len(self), np.int64)
-        return self._amounts[name, resource_class][: len(self)]
+        return self._amounts.figure(name, resource_class, len(self))
 
     def ratio(self, resource_class: str) -> FloatArray:
         """Return the allocation ratios of a resource class."""
-        if resource_class not in self._ratios:
-            return np.ones(len(self))
-        return self._ratios[resource_class][: len(self)]
+        return self._amounts.ratio(resource_class, len(self))
 
     def room(self, resource_class: str) -> FloatArray:
         """Return what capacity is left beside all that is taken; may be negative."""
-        if resource_class not in self._room_left:
-            return np.zeros(len(self))
-        return self._room_left[resource_class][: len(self)]
+        return self._amounts.room(resource_class, len(self))
 
     def codes(self, name: Coded) -> IntArray:
         """Return the number of each host's value of a shared quality."""
@@ -234,15 +213,9 @@ class HostColumns:
         self._numbers["generation"][row] = view.generation
         self._numbers["read_generation"][row] = view.generation
         self._numbers["claims"][row] = view.claims
-        resized = not self._flags["provided"][row]
+        is_first = not self._flags["provided"][row]
         self._flags["provided"][row] = True
-        for resource_class in view.inventories.keys() - self._ratios.keys():
-            self._add_class(resource_class)
-        for resource_class in self._ratios:
-            inventory = view.inventories.get(resource_class, _ABSENT)
-            used = view.used.get(resource_class, 0)
-            resized |= self._set_inventory(row, resource_class, inventory, used)
-        if resized:
+        if self._amounts.set_view(row, view) or is_first:
             self._note_facts(row)
         else:
             self.log.note(row)
@@ -291,11 +264,7 @@ class HostColumns:
         if row is None:
             return
         self._numbers["claims"][row] += sign
-        for resource_class, amount in amounts.items():
-            used = self._amounts.get(("used", resource_class))
-            if used is not None:
-                used[row] += sign * amount
-                self._room_left[resource_class][row] -= sign * amount
+        self._amounts.count(row, amounts, sign=sign)
         self.log.note(row)
 
     def _note_facts(self, row: int) -> None:
@@ -319,29 +288,6 @@ class HostColumns:
         values.give_back(before)
         return True
 
-    def _set_inventory(
-        self, row: int, resource_class: str, inventory: Inventory, used: int
-    ) -> bool:
-        """Set a class's figures; tell whether another than its use changed."""
-        resized = False
-        for name in _SIZES:
-            column, figure = (
-                self._amounts[name, resource_class],
-                getattr(inventory, name),
-            )
-            if column[row] != figure:
-                column[row] = figure
-                resized = True
-        ratios = self._ratios[resource_class]
-        if ratios[row] != inventory.allocation_ratio:
-            ratios[row] = inventory.allocation_ratio
-            resized = True
-        self._amounts["used", resource_class][row] = used
-        # Exact: a whole number taken off a real one gives no new digits.
-        left = inventory.capacity - (used + inventory.unmanaged)
-        self._room_left[resource_class][row] = left
-        return resized
-
     def _ensure_row(self, host: str) -> int:
         row = self._rows.get(host)
         if row is not None:
@@ -360,32 +306,15 @@ class HostColumns:
         self._note_everything()
         return row
 
-    def _add_class(self, resource_class: str) -> None:
-        for name in _AMOUNTS:
-            self._amounts[name, resource_class] = np.zeros(self._room, np.int64)
-        self._ratios[resource_class] = np.ones(self._room)
-        self._room_left[resource_class] = np.zeros(self._room)
-
     def _arrays(self) -> Iterable[npt.NDArray[Any]]:
         yield from self._flags.values()
         yield from self._numbers.values()
         yield from self._codes.values()
-        yield from self._amounts.values()
-        yield from self._ratios.values()
-        yield from self._room_left.values()
+        yield from self._amounts.arrays()
 
     def _grow(self) -> None:
-        self._room *= 2
-        self._flags = {k: _doubled(v) for k, v in self._flags.items()}
-        self._numbers = {k: _doubled(v) for k, v in self._numbers.items()}
-        self._codes = {k: _doubled(v) for k, v in self._codes.items()}
-        self._amounts = {k: _doubled(v) for k, v in self._amounts.items()}
-        self._ratios = {k: _doubled(v) for k, v in self._ratios.items()}
-        self._room_left = {k: _doubled(v) for k, v in self._room_left.items()}
-
-
-_S = TypeVar("_S", bound=np.generic)
-
-
-def _doubled(array: npt.NDArray[_S]) -> npt.NDArray[_S]:
-    return np.concatenate([array, np.zeros_like(array)])
+        more, self._room = self._room, self._room * 2
+        self._flags = {k: np.pad(v, (0, more)) for k, v in self._flags.items()}
+        self._numbers = {k: np.pad(v, (0, more)) for k, v in self._numbers.items()}
+        self._codes = {k: np.pad(v, (0, more)) for k, v in self._codes.items()}
+        self._amounts.grow(self._room)

@@ -5,6 +5,7 @@ word that is no number, the requirement is not satisfied here.
 """
 
 import operator
+import re
 from collections.abc import Callable, Sequence
 
 _NUMBERS: dict[str, Callable[[float, float], bool]] = {
@@ -22,6 +23,35 @@ _STRINGS: dict[str, Callable[[str, str], bool]] = {
     "s>": operator.gt,
     "s>=": operator.ge,
 }
+
+_OTHERS = ("<or>", "<in>", "<all-in>")
+OPERATORS = (*_NUMBERS, *_STRINGS, *_OTHERS)
+_LIKE_AN_OPERATOR = re.compile(r"s?[<>=!~]+|<[a-z-]+>", re.IGNORECASE)
+
+
+def find_requirement_problem(requirement: str) -> str | None:
+    """Say what is wrong with a requirement that no host can ever satisfy.
+
+    Nova takes ``=> 8`` for a text that a host must have as its value.
+    """
+    sign, *operands = requirement.split() or [""]
+    if sign not in OPERATORS:
+        if not _LIKE_AN_OPERATOR.fullmatch(sign):
+            return None
+        return f"{sign!r} is no operator; they are {', '.join(OPERATORS)}"
+    if not operands:
+        return f"{sign!r} needs something to compare with"
+    if sign in _NUMBERS and not _is_number(operands[0]):
+        return f"{sign!r} compares numbers, and {operands[0]!r} is none"
+    return None
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def satisfies(value: str, requirement: str) -> bool:

@@ -33,9 +33,10 @@ class ComputeCapabilitiesFilter:
     runs_on_rebuild = False
 
     def understands(self, extra_spec: str) -> bool:
-        """Claim scoped keys, and unscoped ones that name an attribute."""
-        if extra_spec == _ADDRESS_BITS:
-            return True
+        """Claim scoped keys, and unscoped ones that name an attribute.
+
+        Not hw:maxphysaddr_bits: hosts are judged by it, but no agent builds it.
+        """
         scope, *path = extra_spec.split(":")
         return scope == _SCOPE if path else scope in ATTRIBUTES
 
@@ -62,7 +63,7 @@ class ComputeCapabilitiesFilter:
             if key == _ADDRESS_BITS
             else (key.removeprefix(f"{_SCOPE}:"), requirement)
             for key, requirement in asked.extra_specs
-            if self.understands(key)
+            if key == _ADDRESS_BITS or self.understands(key)
         ]
 
 

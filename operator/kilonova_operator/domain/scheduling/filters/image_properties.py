@@ -12,13 +12,15 @@ from kilonova_operator.domain.scheduling.version_predicate import version_satisf
 IMAGE_PROPERTIES = frozenset(
     {
         "hw_architecture",
-        "hw_maxphysaddr_bits",
         "hw_vm_mode",
         "img_hv_requested_version",
         "img_hv_type",
     }
 )
 """Image properties that this filter gives their meaning."""
+
+_ADDRESS_BITS = "hw_maxphysaddr_bits"
+"""Hosts are judged by it as well, but no agent builds it."""
 
 _ARCHITECTURES = {
     "amd64": "x86_64",
@@ -56,7 +58,8 @@ class ImagePropertiesFilter(FactsAlone, NoExtraSpecs):
         """Pass hosts with one kind of guest that has all wanted properties."""
         wanted = self._wanted(asked)
         version = asked.find_image_property("img_hv_requested_version") or ""
-        bits = int(asked.find_image_property("hw_maxphysaddr_bits") or 0)
+        word = asked.find_image_property(_ADDRESS_BITS) or ""
+        bits = int(word) if word.isdecimal() else 0
         return hosts.by_profile(
             lambda profile: not wanted or _supports(profile, wanted, version, bits)
         )
@@ -66,7 +69,7 @@ class ImagePropertiesFilter(FactsAlone, NoExtraSpecs):
         asked = [
             f"{key}={value}"
             for key, value in request.asked.image_properties
-            if key in IMAGE_PROPERTIES
+            if key in IMAGE_PROPERTIES or key == _ADDRESS_BITS
         ]
         return f"The image asks for {', '.join(asked)}."
 

@@ -2,7 +2,10 @@
 
 import pytest
 
-from kilonova_operator.domain.scheduling.extra_spec_match import satisfies
+from kilonova_operator.domain.scheduling.extra_spec_match import (
+    find_requirement_problem,
+    satisfies,
+)
 from kilonova_operator.domain.scheduling.version_predicate import version_satisfies
 
 
@@ -45,6 +48,31 @@ def test_operators_mean_what_they_mean_in_nova(
     value: str, requirement: str, *, expected: bool
 ) -> None:
     assert satisfies(value, requirement) is expected
+
+
+@pytest.mark.parametrize(
+    ("requirement", "problem"),
+    [
+        ("", None),
+        ("x86_64", None),
+        (">= 8", None),
+        ("<or> a <or> b", None),
+        ("<all-in> aes", None),
+        ("=> 8", "'=>' is no operator; they are =, =="),
+        ("> 8", "'>' is no operator"),
+        ("s=> a", "'s=>' is no operator"),
+        ("<OR> a", "'<OR>' is no operator"),
+        ("<one-of> a", "'<one-of>' is no operator"),
+        (">=", "'>=' needs something"),
+        ("<or>", "'<or>' needs something"),
+        (">= much", "'much' is none"),
+    ],
+)
+def test_what_no_host_could_satisfy_is_told(
+    requirement: str, problem: str | None
+) -> None:
+    found = find_requirement_problem(requirement)
+    assert (found is None) if problem is None else (problem in (found or ""))
 
 
 @pytest.mark.parametrize(

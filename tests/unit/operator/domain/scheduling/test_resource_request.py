@@ -213,6 +213,8 @@ def test_a_class_leaves_out_what_no_rule_reads() -> None:
     ("extra_specs", "wishes", "error"),
     [
         ({"hw:cpu_policy": "isolated"}, Wishes(), NumaRequestInvalid),
+        ({"capabilities:free_ram_mb": "=> 8"}, Wishes(), MalformedRequest),
+        ({"cores": ">= many"}, Wishes(), MalformedRequest),
         ({}, Wishes(query="~"), MalformedQuery),
     ],
 )

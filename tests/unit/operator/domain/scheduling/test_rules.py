@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES
@@ -178,6 +178,7 @@ requests = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(hosts, st.integers(0, 40), st.integers(0, 5)), max_size=8),
     requests,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.inventory import MEMORY_MB, VCPU
@@ -88,6 +88,7 @@ def change(columns: HostColumns, what: str, name: str, values: dict[str, Any]) -
         columns.set_disabled_cells([name])
 
 
+@settings(max_examples=40)
 @given(st.lists(steps, min_size=5, max_size=60))
 def test_decisions_with_memory_equal_decisions_without(
     script: Sequence[tuple[str, Any, dict[str, Any]]],

@@ -82,7 +82,7 @@ def test_capabilities_are_matched_with_novas_operators(
     [
         ("capabilities:anything", True),
         ("free_ram_mb", True),
-        ("hw:maxphysaddr_bits", True),
+        ("hw:maxphysaddr_bits", False),
         ("quota:cpu_shares", False),
         ("unheard_of", False),
         ("hw:cpu_policy", False),
