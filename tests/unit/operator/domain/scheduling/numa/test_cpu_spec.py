@@ -1,7 +1,7 @@
 """Sets of CPUs as people write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.scheduling.numa.cpu_mask import cpus_of, mask_of
@@ -38,6 +38,7 @@ def test_a_mask_that_only_leaves_out_means_all_others() -> None:
     assert parse_cpu_mask("2-3", 4) == mask_of([2, 3])
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 200)))
 def test_what_is_written_reads_the_same(cpus: set[int]) -> None:
     assert parse_cpu_spec(format_cpu_spec(mask_of(cpus))) == mask_of(cpus)

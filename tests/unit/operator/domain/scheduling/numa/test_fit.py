@@ -3,7 +3,7 @@
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.scheduling.numa.cell_fit import NumaLimits, fit_cell
@@ -127,6 +127,7 @@ def test_dedicated_cpus_ignore_the_ratios() -> None:
     assert fit_guest(_host(0), pinned_guest(2), limits=limits) is not None
 
 
+@settings(deadline=None)
 @given(
     used=st.lists(st.integers(0, 8), min_size=1, max_size=5),
     wanted=st.lists(st.integers(1, 8), min_size=1, max_size=4),

@@ -1,7 +1,7 @@
 """What placed guests take of a host's cells, and give back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.scheduling.numa.cpu_mask import mask_of
@@ -106,6 +106,7 @@ _GUESTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(_GUESTS, st.booleans()), max_size=25))
 def test_guests_that_fit_can_always_be_booked_and_leave_no_trace(
     steps: list[tuple[GuestTopology, bool]],
