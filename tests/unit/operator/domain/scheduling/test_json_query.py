@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.scheduling.filters.json_query import JsonFilter
@@ -88,6 +88,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["=", "<", "in", "not", "or", "and", "x"]),
     st.lists(json_values, max_size=4),

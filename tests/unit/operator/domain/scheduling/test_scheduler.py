@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kilonova_operator.domain.inventory import (
@@ -176,6 +176,7 @@ requests = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(hosts, amounts), max_size=12), requests)
 def test_the_counts_always_add_up_and_who_is_left_fits(
     given_hosts: list[tuple[dict[str, object], tuple[int, int, int]]],

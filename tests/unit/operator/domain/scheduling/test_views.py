@@ -88,7 +88,7 @@ def change(columns: HostColumns, what: str, name: str, values: dict[str, Any]) -
         columns.set_disabled_cells([name])
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(steps, min_size=5, max_size=60))
 def test_decisions_with_memory_equal_decisions_without(
     script: Sequence[tuple[str, Any, dict[str, Any]]],
