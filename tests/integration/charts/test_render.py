@@ -284,6 +284,7 @@ def test_guards_can_be_switched_off_and_the_agents_jail_cannot() -> None:
         if m["kind"] == "ValidatingAdmissionPolicy"
     }
     assert policies == {
+        "kilonova-admin-cli",
         "kilonova-agent-tokens",
         "kilonova-forced-hosts",
         "kilonova-guard-server-namespaces",  # matches nothing, see its template
