@@ -61,8 +61,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if not error.format_message():  # the help was printed instead
             return error.exit_code
         path = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
-        text = " ".join(error.format_message().split()).rstrip(".")
-        return _complain(f"{text}. See {path} --help", error.exit_code)
+        text = " ".join(error.format_message().split())
+        end = "" if text.endswith((".", "?")) else "."
+        return _complain(f"{text}{end} See {path} --help", error.exit_code)
     except typer.Abort:
         return EXIT_FAILED
     return code if isinstance(code, int) else EXIT_OK

@@ -140,8 +140,8 @@ def _translate(error: ApiException, target: ExecTarget) -> CliError:
         return PodGone(f"{where} is gone. Ask again once another operator leads")
     if status == _FORBIDDEN:
         return NotAllowed(
-            f"you may not exec into {where}. Ask an admin for Role "
-            "kilonova-admin-cli there"
+            f"you may not exec into {where}. Ask an admin for a group of the chart's "
+            "value rbac.adminCliGroups"
         )
     text = " ".join(str(error.reason).split())[:300]
     return CliError(f"exec in {where}: the API server answers {status}: {text}")

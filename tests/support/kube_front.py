@@ -16,6 +16,8 @@ from kilonova_api.kube.resources import Resource
 Finished = tuple[bytes, bytes, int]
 """stdout, stderr, exit code."""
 ExecScript = Callable[[list[str], bytes], Finished]
+Upstream = Callable[[str, str], tuple[int, str]]
+"""Takes a method and a path with its query; gives a code and a body."""
 
 _STDOUT, _STDERR, _ERROR = b"\x01", b"\x02", b"\x03"
 _FRAME_BYTES = 4096
@@ -34,6 +36,8 @@ class KubeFront:
     statuses: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Code and message for what is asked below a path."""
     run: ExecScript = succeed
+    upstream: Upstream | None = None
+    """Answers every read instead of the recorded objects."""
     commands: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     """Path, command and input of what was executed."""
     methods: list[str] = field(default_factory=list)
@@ -80,6 +84,11 @@ class KubeFront:
                 return _answer_status(code, message)
         if path.endswith("/exec"):
             return await self._exec(request, path)
+        if self.upstream is not None:
+            code, text = await asyncio.to_thread(
+                self.upstream, request.method, request.path_qs
+            )
+            return web.Response(status=code, text=text, content_type="application/json")
         if path in self.objects:
             return web.json_response(self.objects[path])
         if not _names_collection(path):
@@ -113,7 +122,7 @@ class KubeFront:
                 break
         command = request.query.getall("command")
         self.commands.append((path, command, line))
-        stdout, stderr, code = self.run(command, line)
+        stdout, stderr, code = await asyncio.to_thread(self.run, command, line)
         for channel, data in ((_STDOUT, stdout), (_STDERR, stderr)):
             for start in range(0, len(data), _FRAME_BYTES):
                 await socket.send_bytes(channel + data[start : start + _FRAME_BYTES])

@@ -211,6 +211,20 @@ def test_the_databases_are_migrated_before_the_operator_starts() -> None:
     assert migration["command"] == ["kilonova-manage", "db", "sync"]
 
 
+def test_the_operators_socket_is_in_a_folder_of_the_pods_own() -> None:
+    manifests = render(CHART)
+    settings = get(manifests, "ConfigMap", "kilonova-operator")["data"]
+    pod = get(manifests, "Deployment", "kilonova-operator")["spec"]["template"]["spec"]
+    mounts = pod["containers"][0]["volumeMounts"]
+    (mount,) = [
+        m
+        for m in mounts
+        if settings["KILONOVA_ADMIN_SOCKET"].startswith(f"{m['mountPath']}/")
+    ]
+    (volume,) = [v for v in pod["volumes"] if v["name"] == mount["name"]]
+    assert "emptyDir" in volume
+
+
 def test_an_upgrade_never_ends_a_guest() -> None:
     manifests = _with(CHART / "ci" / "libvirt-pod.yaml")
     libvirt = get(manifests, "DaemonSet", "kilonova-libvirt")["spec"]
@@ -270,6 +284,7 @@ def test_guards_can_be_switched_off_and_the_agents_jail_cannot() -> None:
         if m["kind"] == "ValidatingAdmissionPolicy"
     }
     assert policies == {
+        "kilonova-admin-cli",
         "kilonova-agent-tokens",
         "kilonova-forced-hosts",
         "kilonova-guard-server-namespaces",  # matches nothing, see its template

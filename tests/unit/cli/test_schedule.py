@@ -188,14 +188,14 @@ def test_a_lease_that_nobody_holds_is_told(
     )
 
 
-def test_who_may_not_exec_is_told_which_role_is_missing(
+def test_who_may_not_exec_is_told_what_is_missing(
     front: KubeFront, nova: Nova, manifest: Path
 ) -> None:
     put_lease(front)
     front.statuses["/api/v1/namespaces/kilonova-system/pods"] = (403, "no")
     code, said = nova.refuse("schedule", "--dry-run", "-f", str(manifest))
     assert code == 1
-    assert "Role kilonova-admin-cli" in said
+    assert "rbac.adminCliGroups" in said
 
 
 def test_a_pod_that_is_gone_is_asked_for_again_and_then_told(

@@ -147,6 +147,9 @@ class Scheduler:
         """Say of every host what it failed, or each weight and their sum."""
         sight = self._look(request)
         passing = np.flatnonzero(sight.judgements == 0)
+        if len(passing) <= 1:
+            # Nothing to compare: Nova weighs nothing then (nova.weights).
+            sight.totals = np.zeros(len(sight.totals))
         weights = {
             weigher.name: self._weigh(number, passing, request)
             for number, weigher in enumerate(self._rules.weighers)

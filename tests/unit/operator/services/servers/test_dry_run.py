@@ -65,6 +65,16 @@ async def test_hosts_come_best_first_with_weights_that_add_up(lab: ServerLab) ->
     assert not down.weights
 
 
+async def test_a_host_that_alone_is_left_was_compared_with_nobody(
+    lab: ServerLab,
+) -> None:
+    for host in ("hv1", "hv3"):
+        lab.set_host_state(host, "Down")
+    best, *_ = (await dry_run(lab, server_manifest())).hosts
+    assert best.host == "hv2"
+    assert best.total == sum(best.weights.values()) == 0.0
+
+
 async def test_only_as_many_hosts_are_told_as_were_asked_for(lab: ServerLab) -> None:
     answer = await dry_run(lab, server_manifest(), hosts=1)
     assert len(answer.hosts) == 1
