@@ -81,11 +81,6 @@ def build_resource_request(
     )
 
 
-def is_resource_key(extra_spec: str) -> bool:
-    """Tell whether an extra spec sets an amount or a trait."""
-    return _KEY.fullmatch(extra_spec) is not None
-
-
 def _disk_gb(size: FlavorSize) -> int:
     """Return root, ephemeral and swap together; swap in whole GiB, rounded up."""
     swap_gib = -(-size.swap_mib // _MIB_PER_GIB)
