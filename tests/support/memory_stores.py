@@ -32,6 +32,7 @@ from kilonova_operator.domain.placement import (
     ServerRef,
     Tombstone,
 )
+from kilonova_operator.domain.providers import Provider
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import (
     AddressInUse,
@@ -63,6 +64,12 @@ class MemoryApiStore:
     _macs: Any = field(default_factory=lambda: itertools.count(1))
 
     # Hosts.
+
+    async def list_providers(
+        self, *, sharing: bool = False, after: str = "", limit: int = 500
+    ) -> Sequence[Provider]:
+        """List none: what aggregates share is tried on real databases."""
+        return []
 
     async def list_cell_mappings(self) -> Sequence[CellMapping]:
         return [CellMapping("cell1", "u", enabled=True, database_id="d")]

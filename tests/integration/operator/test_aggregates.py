@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from kilonova_api.compute_host import ComputeHost
+from kilonova_api.flavor import Flavor
 from kilonova_api.host_aggregate import HostAggregate
 from kilonova_api.kube.resources import NAMESPACE, Key, Resource
 from kilonova_api.server import Server
@@ -17,7 +18,7 @@ from kilonova_api.server_quota import ServerQuota
 from kilonova_lab.controlplane import ControlPlane
 from support.server_stage import ServerStage, server_stage
 from support.servers import NAMESPACE as SHOP
-from support.servers import group_manifest
+from support.servers import flavor_manifest, group_manifest
 from support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -180,6 +181,33 @@ async def test_what_an_aggregate_shares_is_a_provider_while_it_is_there(
         return await store.find_provider("aggregate:nfs") is None
 
     await until(is_gone, "no sharing provider")
+
+
+async def test_servers_take_of_what_their_aggregate_shares_and_no_more(
+    stage: ServerStage,
+) -> None:
+    store = (await stage._read_stores()).api
+    licence = [{"resourceClass": "CUSTOM_LICENCE", "total": 1}]
+    await put_aggregate(stage, "licensed", hosts=["hv2"], sharedResources=licence)
+    flavor = flavor_manifest("licensed", extraSpecs={"resources:CUSTOM_LICENCE": "1"})
+    await stage.apply(Flavor.resource(), flavor)
+    asked = {"flavorRef": {"name": "licensed"}}
+    first = await stage.create_server("first", **asked)
+    server = await stage.wait_state(first, "ACTIVE")
+    assert server.status.host == "hv2"
+    (held,) = await store.list_claims(server.metadata.uid)
+    assert held.shared == {"aggregate:licensed": {"CUSTOM_LICENCE": 1}}
+    assert "CUSTOM_LICENCE" not in held.amounts
+    second = await stage.create_server("second", **asked)
+    await stage.wait_server(
+        second, lambda s: s.status.why == "NoValidHost", "no licence is left"
+    )
+    await stage.delete_server(first)
+    await stage.wait_gone(first)
+    await stage.wait_state(second, "ACTIVE")
+    await remove(stage, HostAggregate.resource(), Key("", "licensed"))
+    await stage.delete_server(second)
+    await stage.wait_gone(second)
 
 
 async def test_a_quota_shows_what_is_used_of_what_is_allowed(

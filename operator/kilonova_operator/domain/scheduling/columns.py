@@ -19,6 +19,7 @@ from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.scheduling.aggregates import (
     NO_AGGREGATES,
     AggregateFacts,
+    AggregateSet,
 )
 from kilonova_operator.domain.scheduling.amount_columns import (
     Amount,
@@ -31,6 +32,7 @@ from kilonova_operator.domain.scheduling.codes import ABSENT, Codes
 from kilonova_operator.domain.scheduling.facts import HostFacts, version_number
 from kilonova_operator.domain.scheduling.image_counts import ImageCounts
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
+from kilonova_operator.domain.scheduling.shared_rooms import SharedRoom
 
 __all__ = ["Amount", "BoolArray", "FloatArray", "HostColumns", "IntArray"]
 
@@ -85,6 +87,8 @@ class HostColumns:
         self.disabled_cells: frozenset[str] = frozenset()
         self.aggregates: frozenset[AggregateFacts] = frozenset()
         """Every aggregate there is, those without hosts included."""
+        self.shared: tuple[SharedRoom, ...] = ()
+        """What hosts of aggregates take from together."""
         self.image_counts = ImageCounts()
         """Fed where ImagePropertiesWeigher counts; empty otherwise."""
         self._rows: dict[str, int] = {}
@@ -135,6 +139,11 @@ class HostColumns:
         cell: str = self._value_of("cell", host)
         return cell
 
+    def aggregates_of(self, host: str) -> AggregateSet:
+        """Return a host's aggregates."""
+        found: AggregateSet = self._value_of("aggregates", host)
+        return found
+
     def zone_of(self, host: str) -> str:
         """Return a host's availability zone; empty if it has none."""
         zone: str = self._value_of("zone", host)
@@ -164,6 +173,13 @@ class HostColumns:
         if known != self.aggregates:
             self.aggregates = known
             self._note_everything()
+
+    def set_shared(self, rooms: Iterable[SharedRoom]) -> None:
+        """Say what hosts of aggregates take from together, and what is used of it."""
+        known = tuple(rooms)
+        if known != self.shared:
+            self.shared = known
+            self.log.note_everything()
 
     def set_facts(self, facts: HostFacts) -> None:
         """Replace what is known of a host but its amounts."""

@@ -21,6 +21,9 @@ from kilonova_operator.domain.scheduling.columns import (
     Number,
 )
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
+from kilonova_operator.domain.scheduling.shared_rooms import (
+    find_aggregates_with_room,
+)
 
 _ALL = slice(None)
 
@@ -140,6 +143,18 @@ class HostRows:
     def weigh_metrics(self, weigh: Callable[[tuple[Any, ...]], float]) -> FloatArray:
         """Give each set of metrics a number, and spread it over its hosts."""
         return self._weigh("metrics", weigh)
+
+    def find_shared(self, resource_class: str, amount: int) -> BoolArray | None:
+        """Tell which hosts may take so much of what their aggregates share.
+
+        None where nobody shares so much of the class.
+        """
+        names = find_aggregates_with_room(self._columns.shared, resource_class, amount)
+        if not names:
+            return None
+        return self.by_aggregates(
+            lambda known: any(a.name in names for a in known.aggregates)
+        )
 
     @property
     def all_aggregates(self) -> frozenset[AggregateFacts]:

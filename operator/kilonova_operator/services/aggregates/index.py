@@ -62,6 +62,7 @@ class AggregateIndex:
         self._selecting: set[str] = set()
         self._host_handlers: list[Callable[[str], None]] = []
         self._aggregate_handlers: list[Callable[[str], None]] = []
+        self._shared_handlers: list[Callable[[], None]] = []
         for aggregate in aggregates.items().values():
             self._file(aggregate)
         aggregates.on_change(self._aggregate_changed)
@@ -75,6 +76,15 @@ class AggregateIndex:
     def on_aggregate(self, handler: Callable[[str], None]) -> None:
         """Hear of aggregates whose hosts or spec changed, or those of a neighbour."""
         self._aggregate_handlers.append(handler)
+
+    def on_shared(self, handler: Callable[[], None]) -> None:
+        """Hear that what aggregates share is another."""
+        self._shared_handlers.append(handler)
+
+    def shared_changed(self) -> None:
+        """Tell that what aggregates share was written anew."""
+        for handler in self._shared_handlers:
+            handler()
 
     def of_host(self, host: str) -> tuple[HostAggregate, ...]:
         """Return the aggregates of a host, by name."""

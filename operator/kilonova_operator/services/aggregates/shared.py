@@ -2,7 +2,8 @@
 
 They are a provider of their own, as Placement has it: with the trait
 MISC_SHARES_VIA_AGGREGATE, in the aggregate whose name it bears. Hosts are members of
-the aggregate through the index; what a Server takes of it is claimed by name.
+the aggregate through the index; what a Server takes of it is claimed by name where
+its host lacks it (domain.scheduling.shared_rooms).
 """
 
 import logging
@@ -35,6 +36,8 @@ class SharedResources:
 
     store: ApiStore
     term: Callable[[], Term]
+    on_change: Callable[[], None]
+    """Hears that a provider was written or removed."""
     _known: dict[str, Mapping[str, Inventory]] = field(default_factory=dict)
     """What was written, so that nothing is asked of the database twice."""
 
@@ -65,6 +68,7 @@ class SharedResources:
         await self.store.set_traits(term, provider, (SHARING_TRAIT,))
         await self.store.set_aggregates(term, provider, (name,))
         self._known[name] = wanted
+        self.on_change()
 
     async def remove(self, aggregate: str) -> None:
         """Remove an aggregate's provider; may run twice.
@@ -76,6 +80,7 @@ class SharedResources:
         provider = provider_name(aggregate)
         if await self.store.find_provider(provider) is not None:
             await self.store.delete_provider(self.term(), provider)
+            self.on_change()
 
     async def list_aggregates(self) -> list[str]:
         """List the aggregates that have a provider."""

@@ -38,9 +38,15 @@ class AggregateServices:
 
 def build_aggregate_services(context: ProcessContext) -> AggregateServices:
     """Build them; they work once the role super is held."""
+
+    def changed() -> None:
+        context.aggregates.shared_changed()
+        context.waiting.capacity_changed()
+
     shared = SharedResources(
         store=context.stores.api,
         term=lambda: context.leadership.term(API_DATABASE),
+        on_change=changed,
     )
     reconciler = AggregateReconciler(
         kube=context.kube,

@@ -136,10 +136,14 @@ class HostClaimer:
         host, record = decision.host, decision.build_record(attempts=attempt.number)
         told = self.instances.of_server(server.metadata.uid)
         flavor, namespace_uid = found.flavor.spec, quota.namespace_uid if quota else ""
+        own, shared = self.ranking.divide(
+            host, build_amounts(flavor, found.image.spec.properties)
+        )
         return ClaimRequest(
             server=build_server_ref(server, namespace_uid=namespace_uid),
             host=host,
-            amounts=build_amounts(flavor, found.image.spec.properties),
+            amounts=own,
+            shared=shared,
             nics=_build_nics(server, found),
             object_generation=server.metadata.generation,
             placement_generation_floor=max(

@@ -200,4 +200,5 @@ def _follow_aggregates(aggregates: AggregateIndex, ranking: HostRanking) -> None
 
     aggregates.on_host(ranking.facts_changed)
     aggregates.on_aggregate(changed)
+    aggregates.on_shared(ranking.shared_changed)
     ranking.set_aggregates(aggregates.all_facts())

@@ -1,15 +1,19 @@
 """Room for resource classes, by Placement's rule."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES
-from kilonova_operator.domain.scheduling.columns import BoolArray
+from kilonova_operator.domain.scheduling.columns import BoolArray, HostColumns
 from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
 from kilonova_operator.domain.scheduling.request import BuildRequest, RequestClass
 from kilonova_operator.domain.scheduling.rows import HostRows
+from kilonova_operator.domain.scheduling.shared_rooms import (
+    SharedAmounts,
+    choose_room,
+)
 
 _SCOPE = "resources:"
 
@@ -71,7 +75,37 @@ class OtherCapacity:
 
 
 def find_room(hosts: HostRows, resource_class: str, wanted: int) -> BoolArray:
-    """Tell of each host whether ``wanted`` fits beside what is taken."""
+    """Tell of each host whether ``wanted`` fits: there, or into what it shares."""
+    own = find_own_room(hosts, resource_class, wanted)
+    shared = hosts.find_shared(resource_class, wanted)
+    return own if shared is None else own | shared
+
+
+def divide_amounts(
+    columns: HostColumns, host: str, amounts: Mapping[str, int]
+) -> tuple[dict[str, int], SharedAmounts]:
+    """Return what is taken of the host itself, and of what its aggregates share.
+
+    What fits on the host is taken there, and what fits nowhere as well: the claim
+    tells.
+    """
+    own = dict(amounts)
+    if not columns.shared:
+        return own, {}
+    row = HostRows(columns, columns.find_rows([host]))
+    aggregates = columns.aggregates_of(host)
+    shared: dict[str, dict[str, int]] = {}
+    for name, amount in amounts.items():
+        if not amount or find_own_room(row, name, amount).all():
+            continue
+        provider = choose_room(columns.shared, aggregates, name, amount)
+        if provider is not None:
+            shared.setdefault(provider, {})[name] = own.pop(name)
+    return own, shared
+
+
+def find_own_room(hosts: HostRows, resource_class: str, wanted: int) -> BoolArray:
+    """Tell of each host whether ``wanted`` fits there beside what is taken."""
     name = resource_class
     fits: BoolArray = hosts.room(name) >= wanted
     fits &= hosts.amount("min_unit", name) <= wanted

@@ -38,7 +38,8 @@ class Stage(AggregateScene):
         kube: Any = self.cluster
         store: Any = self.counts
         index = self.build_index()
-        self.shared = SharedResources(store, lambda: TERM)
+        self.told_shared = 0
+        self.shared = SharedResources(store, lambda: TERM, self._hear)
         self.reconciler = AggregateReconciler(
             kube=kube,
             index=index,
@@ -49,6 +50,9 @@ class Stage(AggregateScene):
             ),
             now=self.clock.utcnow,
         )
+
+    def _hear(self) -> None:
+        self.told_shared += 1
 
     async def reconcile(self, name: str) -> RetryAfter | None:
         return await self.reconciler.reconcile(Key("", name))
@@ -140,9 +144,10 @@ async def test_what_is_shared_is_a_provider_of_its_own(stage: Stage) -> None:
     }
     assert provider.traits == {SHARING_TRAIT}
     assert provider.aggregates == {"nfs"}
+    assert stage.told_shared == 1
     writes = stage.counts.writes
     await stage.reconcile("nfs")
-    assert stage.counts.writes == writes
+    assert (stage.counts.writes, stage.told_shared) == (writes, 1)
 
 
 async def test_what_is_shared_goes_with_the_aggregate(stage: Stage) -> None:
