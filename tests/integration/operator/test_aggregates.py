@@ -210,6 +210,40 @@ async def test_servers_take_of_what_their_aggregate_shares_and_no_more(
     await stage.wait_gone(second)
 
 
+async def test_a_host_that_shrinks_below_its_claims_keeps_them_and_gets_no_more(
+    stage: ServerStage,
+) -> None:
+    async def set_spec(host: str, **spec: Any) -> None:
+        found = await stage.kube.get(ComputeHost.resource(), None, host)
+        await stage.kube.replace(ComputeHost.resource(), found | {"spec": spec})
+
+    def wait_conditions(host: str, *, overcommitted: bool) -> Any:
+        return wait_status(
+            stage,
+            ComputeHost.resource(),
+            Key("", host),
+            lambda s: ("OverCommitted" in condition_types(s)) is overcommitted,
+        )
+
+    first = await stage.create_server("stays")
+    host = (await stage.wait_state(first, "ACTIVE")).status.host
+    assert host is not None
+    await set_spec(host, reserved={"memoryMiB": 1_000_000})
+    shown = await wait_conditions(host, overcommitted=True)
+    assert shown["scheduling"] == "Enabled"
+    keys = [first]
+    for name in ("other-1", "other-2"):
+        keys.append(await stage.create_server(name))
+        server = await stage.wait_state(keys[-1], "ACTIVE")
+        assert server.status.host != host
+    assert (await stage.server(first)).status.state == "ACTIVE"
+    await set_spec(host)
+    await wait_conditions(host, overcommitted=False)
+    for key in keys:
+        await stage.delete_server(key)
+        await stage.wait_gone(key)
+
+
 async def test_a_quota_shows_what_is_used_of_what_is_allowed(
     stage: ServerStage,
 ) -> None:
