@@ -20,7 +20,8 @@ ADMIN_VERBS = (SCHEDULE_DRY_RUN, LIST_DECISIONS, LIST_CLAIMS, AUDIT_CLAIMS)
 
 MAX_REQUEST_BYTES = 1 << 20
 """A Server's manifest is much smaller: etcd takes no object above 1.5 MiB."""
-MAX_HOSTS = 100_000
+MAX_HOSTS = 10_000
+"""To tell of so many takes the scheduler half a second."""
 
 
 class AdminMessage(BaseModel):

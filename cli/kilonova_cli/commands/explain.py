@@ -1,13 +1,18 @@
 """``kubectl nova explain``: why a Server is where it is, or nowhere."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
 from kilonova_api.admin import (
     LIST_DECISIONS,
+    MAX_HOSTS,
+    SCHEDULE_DRY_RUN,
     DecisionsAnswer,
     DecisionsRequest,
+    DryRunAnswer,
+    DryRunRequest,
     FullDecision,
 )
 from kilonova_api.server import Server
@@ -17,6 +22,13 @@ from kilonova_cli.objects import read
 from kilonova_cli.options import Session, add_command
 from kilonova_cli.output import Printer
 from kilonova_cli.scheduling_report import build_hosts, build_stages, find_mismatch
+
+HostCount = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, max=MAX_HOSTS, help="How many hosts to show, best first."
+    ),
+]
 
 app = typer.Typer(no_args_is_help=True, help="Say why something is as it is.")
 
@@ -35,10 +47,12 @@ def explain_server(
         bool,
         typer.Option(
             "--admin",
-            help="Add the last three decisions in full, with every host. For who may "
-            "exec into the operator's pod.",
+            help="Add the last three decisions as the database keeps them, and for a "
+            "Server without a host what each host fails now. For who may exec into "
+            "the operator's pod.",
         ),
     ] = False,
+    hosts: HostCount = 20,
 ) -> None:
     """Say why a Server is on its host, or on none.
 
@@ -46,20 +60,47 @@ def explain_server(
     of them (each counts once, at the first constraint it failed), and what the
     nearest miss lacks.
     """
-    server = read(Server, session.cluster.get(Server.resource(), name))
-    kept = DecisionsAnswer()
-    if admin:
-        request = DecisionsRequest(uid=server.metadata.uid)
-        kept = session.leader.ask(LIST_DECISIONS, request, DecisionsAnswer)
+    obj = session.cluster.get(Server.resource(), name)
+    server = read(Server, obj)
+    full = _ask_in_full(session, obj, server, hosts=hosts) if admin else None
     if not session.out.for_people:
-        session.out.data(_build_data(server, kept.decisions if admin else None))
+        session.out.data(_build_data(server, full))
         return
     _print_server(session.out, server)
-    for number, decision in enumerate(kept.decisions, 1):
-        _print_decision(session.out, number, decision)
-    if admin and not kept.decisions:
-        session.out.line()
-        session.out.line("The database keeps no decision about it.")
+    if full is not None:
+        _print_in_full(session.out, full)
+
+
+@dataclass(frozen=True, slots=True)
+class _InFull:
+    """What admins see more: kept decisions, and without a host the hosts as of now."""
+
+    decisions: tuple[FullDecision, ...]
+    now: DryRunAnswer | None
+
+
+def _ask_in_full(
+    session: Session, obj: dict[str, Any], server: Server, *, hosts: int
+) -> _InFull:
+    asked = DecisionsRequest(uid=server.metadata.uid)
+    kept = session.leader.ask(LIST_DECISIONS, asked, DecisionsAnswer)
+    if server.status.host is not None:
+        return _InFull(kept.decisions, None)
+    names = {"name": server.metadata.name, "namespace": server.metadata.namespace}
+    manifest = {part: obj[part] for part in ("apiVersion", "kind", "spec")}
+    request = DryRunRequest(server=manifest | {"metadata": names}, hosts=hosts)
+    now = session.leader.ask(SCHEDULE_DRY_RUN, request, DryRunAnswer)
+    return _InFull(kept.decisions, now)
+
+
+def print_hosts(out: Printer, answer: DryRunAnswer) -> None:
+    """Print what a dry run says of each host."""
+    if not answer.hosts:
+        return
+    out.line()
+    out.grid(build_hosts(answer.hosts))
+    if answer.hosts_not_shown:
+        out.line(f"{answer.hosts_not_shown} more hosts: --hosts shows them.")
 
 
 def print_record(out: Printer, record: SchedulingRecord) -> None:
@@ -94,6 +135,18 @@ def _print_server(out: Printer, server: Server) -> None:
     print_record(out, record)
 
 
+def _print_in_full(out: Printer, full: _InFull) -> None:
+    for number, decision in enumerate(full.decisions, 1):
+        _print_decision(out, number, decision)
+    if not full.decisions:
+        out.line()
+        out.line("The database keeps no decision about it.")
+    if full.now is not None:
+        out.line()
+        out.line(f"Decided now, it would go to {full.now.host or 'no host'}:")
+        print_hosts(out, full.now)
+
+
 def _print_decision(out: Printer, number: int, decision: FullDecision) -> None:
     out.line()
     when = f"{decision.decided_at:%Y-%m-%d %H:%M:%S} UTC" if decision.decided_at else ""
@@ -113,9 +166,7 @@ def _print_decision(out: Printer, number: int, decision: FullDecision) -> None:
         out.grid(build_hosts(decision.hosts))
 
 
-def _build_data(
-    server: Server, decisions: tuple[FullDecision, ...] | None
-) -> dict[str, object]:
+def _build_data(server: Server, full: _InFull | None) -> dict[str, object]:
     status = server.status
     record, ready = status.scheduling, status.condition("Ready")
     data: dict[str, object] = {
@@ -128,8 +179,9 @@ def _build_data(
         "ready": ready.wire() if ready else None,
         "scheduling": record.wire() if record else None,
     }
-    if decisions is not None:
-        data["decisions"] = [decision.wire() for decision in decisions]
+    if full is not None:
+        data["decisions"] = [decision.wire() for decision in full.decisions]
+        data["now"] = full.now.wire() if full.now else None
     return data
 
 

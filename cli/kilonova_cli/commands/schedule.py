@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 
 from kilonova_api.admin import SCHEDULE_DRY_RUN, DryRunAnswer, DryRunRequest
-from kilonova_cli.commands.explain import print_record
+from kilonova_cli.commands.explain import HostCount, print_hosts, print_record
 from kilonova_cli.errors import EXIT_NO, UsageProblem
 from kilonova_cli.manifest_file import read_server
 from kilonova_cli.options import Session, add_command
 from kilonova_cli.output import Printer
-from kilonova_cli.scheduling_report import build_hosts
 
 
 def add_schedule(app: typer.Typer) -> None:
@@ -34,12 +33,7 @@ def schedule(
         bool,
         typer.Option("--dry-run", help="Needed: kubectl apply is what creates."),
     ] = False,
-    hosts: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=0, max=100_000, help="How many hosts to show, best first."
-        ),
-    ] = 20,
+    hosts: HostCount = 20,
 ) -> None:
     """Say where a Server would go, and why not elsewhere; create nothing.
 
@@ -79,8 +73,4 @@ def _print(out: Printer, answer: DryRunAnswer) -> None:
         out.line("It would wait for that, and go on by itself.")
     if answer.scheduling is not None:
         print_record(out, answer.scheduling)
-    if answer.hosts:
-        out.line()
-        out.grid(build_hosts(answer.hosts))
-    if answer.hosts_not_shown and answer.hosts:
-        out.line(f"{answer.hosts_not_shown} more hosts: --hosts shows them.")
+    print_hosts(out, answer)

@@ -96,6 +96,26 @@ def test_admins_get_every_host_of_the_last_decisions(
     assert json.loads(line) == {"uid": SERVER_UID}
 
 
+def test_admins_see_what_each_host_fails_now_where_there_is_none(
+    front: KubeFront, nova: Nova
+) -> None:
+    put_server(front, scheduling=RECORD)
+    put_lease(front)
+    hosts = [{"host": "hv1", "failed": "Capacity:MEMORY_MB"}]
+    answers = {
+        "list-decisions": {"decisions": []},
+        "schedule-dry-run": {"server": "shop/web-0", "hosts": hosts},
+    }
+    front.run = lambda command, line: (json.dumps(answers[command[1]]).encode(), b"", 0)
+    ended = nova("explain", "server", "web-0", "--admin", "--hosts", "7")
+    assert ended.code == 0, ended.err
+    assert "keeps no decision" in ended.out
+    assert "Decided now, it would go to no host:" in ended.out
+    assert ["hv1", "Capacity:MEMORY_MB"] in ended.rows
+    asked = json.loads(front.commands[1][2])
+    assert asked == {"server": server_manifest(), "hosts": 7}
+
+
 def test_only_reads_are_sent(front: KubeFront, nova: Nova) -> None:
     put_server(front, **placed())
     nova("explain", "server", "web-0")

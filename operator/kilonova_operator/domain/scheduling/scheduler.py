@@ -143,8 +143,13 @@ class Scheduler:
         order = np.argsort(-totals, kind="stable")
         return [self._columns.hosts[row] for row in order if totals[row] != OUT]
 
-    def explain(self, request: BuildRequest) -> list[HostVerdict]:
-        """Say of every host what it failed, or each weight and their sum."""
+    def explain(
+        self, request: BuildRequest, *, most: int | None = None
+    ) -> list[HostVerdict]:
+        """Say of hosts what each failed, or each weight and their sum.
+
+        Those that pass come first, best before worse; ``most``: no more of them.
+        """
         sight = self._look(request)
         passing = np.flatnonzero(sight.judgements == 0)
         if len(passing) <= 1:
@@ -154,11 +159,11 @@ class Scheduler:
             weigher.name: self._weigh(number, passing, request)
             for number, weigher in enumerate(self._rules.weighers)
         }
-        places = {int(row): place for place, row in enumerate(passing)}
-        return [
-            self._describe(row, sight, weights, places.get(row))
-            for row in range(len(self._columns))
-        ]
+        best_first = np.argsort(-sight.totals[passing], kind="stable")[:most]
+        told = [self._tell(sight, weights, passing, int(at)) for at in best_first]
+        left = None if most is None else most - len(told)
+        failing = np.flatnonzero(sight.judgements != 0)[:left]
+        return [*told, *(self._tell_failed(sight, int(row)) for row in failing)]
 
     def _look(self, request: BuildRequest) -> _Sight:
         view = self._views_for(request).get(request.asked)
@@ -264,19 +269,21 @@ class Scheduler:
             self._columns, np.flatnonzero(without_room), request.asked
         )
 
-    def _describe(
+    def _tell(
         self,
-        row: int,
         sight: _Sight,
         weights: Mapping[str, FloatArray],
-        place: int | None,
+        passing: IntArray,
+        at: int,
     ) -> HostVerdict:
+        row = int(passing[at])
+        each = {name: float(column[at]) for name, column in weights.items()}
         host = self._columns.hosts[row]
-        if place is None:
-            failed = self._all[int(sight.judgements[row]) - 1].name
-            return HostVerdict(host, failed=failed)
-        each = {name: float(column[place]) for name, column in weights.items()}
         return HostVerdict(host, weights=each, total=float(sight.totals[row]))
+
+    def _tell_failed(self, sight: _Sight, row: int) -> HostVerdict:
+        failed = self._all[int(sight.judgements[row]) - 1].name
+        return HostVerdict(self._columns.hosts[row], failed=failed)
 
 
 def _overlay(

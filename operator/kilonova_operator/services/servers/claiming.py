@@ -112,15 +112,19 @@ class HostClaimer:
         )
 
     async def explain(
-        self, server: Server, found: References
+        self, server: Server, found: References, *, most: int | None = None
     ) -> tuple[Decision, list[HostVerdict]]:
         """Say what ``claim_best`` would choose, and why; claim nothing.
+
+        ``most``: of how many hosts, the best first.
 
         Raises:
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
         """
         decision = await self.ranking.select(lambda: self.requests.build(server, found))
-        return decision, self.ranking.explain(self.requests.build(server, found))
+        return decision, self.ranking.explain(
+            self.requests.build(server, found), most=most
+        )
 
     def _build_claim(
         self,

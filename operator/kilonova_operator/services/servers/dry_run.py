@@ -52,11 +52,12 @@ class DryRun:
         if found.flavor is None or found.image is None:
             return DryRunAnswer(server=server.key, problem=_describe(problem))
         try:
-            decision, verdicts = await self.claimer.explain(server, found)
+            decision, verdicts = await self.claimer.explain(
+                server, found, most=request.hosts
+            )
         except UnsupportedExtraSpec as refused:
             refusal = _describe(build_refusal(refused))
             return DryRunAnswer(server=server.key, problem=refusal)
-        judgements = list_judgements(verdicts)
         host = decision.host
         return DryRunAnswer(
             server=server.key,
@@ -65,8 +66,8 @@ class DryRun:
             zone=None if host is None else self.hosts.zone(host),
             problem=_describe(problem),
             scheduling=decision.build_record(),
-            hosts=tuple(judgements[: request.hosts]),
-            hosts_not_shown=max(0, len(judgements) - request.hosts),
+            hosts=tuple(_judge(verdict) for verdict in verdicts),
+            hosts_not_shown=max(0, decision.hosts_considered - len(verdicts)),
         )
 
 
@@ -111,18 +112,11 @@ def read_manifest(manifest: Mapping[str, Any]) -> Server:
     )
 
 
-def list_judgements(verdicts: list[HostVerdict]) -> list[HostJudgement]:
-    """Return the hosts that passed, best first, and then the others."""
-    passed = [verdict for verdict in verdicts if verdict.failed is None]
-    failed = [verdict for verdict in verdicts if verdict.failed is not None]
-    passed.sort(key=lambda verdict: -verdict.total)
-    return [
-        *(
-            HostJudgement(host=v.host, weights=dict(v.weights), total=v.total)
-            for v in passed
-        ),
-        *(HostJudgement(host=v.host, failed=v.failed) for v in failed),
-    ]
+def _judge(verdict: HostVerdict) -> HostJudgement:
+    if verdict.failed is not None:
+        return HostJudgement(host=verdict.host, failed=verdict.failed)
+    weights = dict(verdict.weights)
+    return HostJudgement(host=verdict.host, weights=weights, total=verdict.total)
 
 
 def _describe(problem: Problem | None) -> DryRunProblem | None:

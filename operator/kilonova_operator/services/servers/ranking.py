@@ -176,9 +176,11 @@ class HostRanking:
         with self._nothing_assumed():
             return self._scheduler.select(ask())
 
-    def explain(self, request: BuildRequest) -> list[HostVerdict]:
-        """Say of every host what it failed, or how it was weighed."""
-        return self._scheduler.explain(request)
+    def explain(
+        self, request: BuildRequest, *, most: int | None = None
+    ) -> list[HostVerdict]:
+        """Say of ``most`` hosts, best first, what they failed or how they weigh."""
+        return self._scheduler.explain(request, most=most)
 
     def zone_of(self, host: str) -> str:
         """Return a host's availability zone; empty if it has none."""
