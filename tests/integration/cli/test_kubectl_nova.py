@@ -17,22 +17,18 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from kilonova_api.flavor import Flavor
 from kilonova_api.server import Server
 from kilonova_lab.controlplane import ControlPlane
 from kilonova_lab.deploy.kubectl import Outcome
 from support.kube_front import Finished, KubeFront, kube_front
 from support.kubectl import Cli
+from support.nova_plugin import install_plugins
 from support.operator_program import build_environment
-from support.operator_run import ROOT
 from support.server_stage import ServerStage, server_stage
-from support.servers import server_manifest
+from support.servers import flavor_manifest, server_manifest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-PLUGINS = {
-    "kubectl-nova": "kilonova_cli.main",
-    "kubectl_complete-nova": "kilonova_cli.completion",
-}
 
 
 @dataclass
@@ -50,19 +46,6 @@ class Terminal:
         outcome = await self.run("nova", *arguments, stdin=stdin)
         assert outcome.ok, str(outcome)
         return outcome.stdout
-
-
-def install_plugins(folder: Path) -> None:
-    """Put the programs there that pip would."""
-    folder.mkdir()
-    roots = [str(ROOT / "crds"), str(ROOT / "cli")]
-    for name, module in PLUGINS.items():
-        program = folder / name
-        program.write_text(
-            f"#!{sys.executable}\nimport sys\nsys.path[:0] = {roots!r}\n"
-            f"from {module} import main\nmain()\n"
-        )
-        program.chmod(0o755)
 
 
 def play_kubelet(front: KubeFront, socket: Path) -> None:
@@ -133,6 +116,24 @@ async def test_a_dry_run_of_what_fits_nowhere_ends_with_code_3(
     assert outcome.returncode == 3, str(outcome)
     after = await terminal.stage.kube.list(Server.resource())
     assert len(after.items) == len(listed.items)
+
+
+async def test_admins_see_what_each_host_fails_of_a_server_that_fits_nowhere(
+    terminal: Terminal,
+) -> None:
+    stage = terminal.stage
+    huge = flavor_manifest("m1.huge", ramMiB=1 << 20)
+    await stage.apply(Flavor.resource(), huge)
+    key = await stage.create_server("huge-0", flavorRef={"name": "m1.huge"})
+    await stage.wait_server(
+        key, lambda s: s.status.scheduling is not None, "it was decided on"
+    )
+    told = await terminal.nova("explain", "server", "huge-0", "--admin")
+    assert "Decided now, it would go to no host:" in told
+    failed = [line.split() for line in told.splitlines()[-2:]]
+    assert failed == [["hv1", "Capacity:MEMORY_MB"], ["hv2", "Capacity:MEMORY_MB"]]
+    await stage.delete_server(key)
+    await stage.wait_gone(key)
 
 
 async def test_hosts_and_claims_are_listed_and_add_up(terminal: Terminal) -> None:
