@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from kilonova_api.server_status import SchedulingRecord, SchedulingStage
 
@@ -18,6 +19,23 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class HostVerdict:
+    """One host in a decision, for admins: what it failed, or how it was weighed."""
+
+    host: str
+    failed: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    total: float = 0.0
+
+    def wire(self) -> dict[str, Any]:
+        """Return it as a kept decision has it."""
+        if self.failed is not None:
+            return {"host": self.host, "failed": self.failed}
+        weights = dict(self.weights)
+        return {"host": self.host, "weights": weights, "total": self.total}
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The best host; hosts left and rejected are all that were considered."""
 
@@ -27,6 +45,8 @@ class Decision:
     rejections: tuple[Rejected, ...] = ()
     nearest_miss: str | None = None
     """Where no host is left: what the one lacks that came nearest."""
+    hosts: tuple[HostVerdict, ...] = ()
+    """The hosts one by one, best first, as far as admins shall see them."""
 
     @property
     def hosts_considered(self) -> int:
@@ -66,6 +86,13 @@ class Decision:
             attempts=attempts,
         )
 
+    def build_full_record(self, *, attempts: int = 0) -> dict[str, Any]:
+        """Return the decision as the database keeps it, with hosts for admins."""
+        record = self.build_record(attempts=attempts).wire()
+        if self.hosts:
+            record["hosts"] = [verdict.wire() for verdict in self.hosts]
+        return record
+
     def _build_stages(self) -> Iterator[SchedulingStage]:
         left = self.hosts_considered
         for rejected in self.rejections:
@@ -76,13 +103,3 @@ class Decision:
                 hosts_left=left,
                 message=rejected.message[:_MESSAGE_CHARACTERS],
             )
-
-
-@dataclass(frozen=True, slots=True)
-class HostVerdict:
-    """One host in a decision, for admins: what it failed, or how it was weighed."""
-
-    host: str
-    failed: str | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
-    total: float = 0.0

@@ -1,7 +1,7 @@
 """Choosing a host and claiming it: what was chosen counts until it is claimed."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kilonova_api.server import Server
 from kilonova_operator.domain.groups import build_group_claim
@@ -17,6 +17,7 @@ from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
+    BuildRequest,
     build_amounts,
 )
 from kilonova_operator.domain.servers.references import References
@@ -28,6 +29,9 @@ from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.servers.requests import RequestBuilder
 from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.stores import ApiStore
+
+_UNPLACED_HOSTS = 100
+"""Of how many hosts a decision that found none keeps what each failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class HostClaimer:
     instances: InstanceView
     unknown: UnknownGuests
     quotas: QuotaDirectory
+    decision_hosts: int = 0
+    """Of how many hosts a decision that found one keeps each weight."""
 
     async def claim_best(
         self, server: Server, found: References, attempt: Attempt
@@ -100,11 +106,17 @@ class HostClaimer:
         """
         quota = await self.quotas.find_limits(server.metadata.namespace or "")
         tried = frozenset((*attempt.tried_hosts, *avoided))
-        decision = await self.ranking.select(
-            lambda: self.requests.build(
+
+        def ask() -> BuildRequest:
+            return self.requests.build(
                 server, found, tried_hosts=tried, cell=attempt.cell
             )
-        )
+
+        decision = await self.ranking.select(ask)
+        most = _UNPLACED_HOSTS if decision.host is None else self.decision_hosts
+        if most:
+            hosts = tuple(self.ranking.explain(ask(), most=most))
+            decision = replace(decision, hosts=hosts)
         if decision.host is None:
             return decision, None
         return decision, self._build_claim(
@@ -137,7 +149,8 @@ class HostClaimer:
     ) -> ClaimRequest:
         if found.flavor is None or found.image is None or decision.host is None:
             raise ValueError(f"Server {server.key} has no flavor, image or host")
-        host, record = decision.host, decision.build_record(attempts=attempt.number)
+        host = decision.host
+        record = decision.build_full_record(attempts=attempt.number)
         told = self.instances.of_server(server.metadata.uid)
         flavor, namespace_uid = found.flavor.spec, quota.namespace_uid if quota else ""
         own, shared = self.ranking.divide(
@@ -156,7 +169,7 @@ class HostClaimer:
             ),
             attempt=attempt.number,
             tried_hosts=attempt.tried_hosts,
-            decision=DecisionRecord("Claimed", record.wire(), host=host),
+            decision=DecisionRecord("Claimed", record, host=host),
             held_addresses=self.unknown.list_addresses(),
             quota=quota.limits if quota else None,
             group=build_group_claim(found.group),

@@ -91,6 +91,7 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
         instances=instances,
         unknown=UnknownGuests(context.informers.compute_hosts),
         quotas=build_quota_directory(context),
+        decision_hosts=context.settings.decision_hosts,
     )
     register_admin_verbs(context, claimer)
     return SuperReconciler(

@@ -49,7 +49,7 @@ class Unplaced:
     ) -> RetryAfter:
         """Park a Server in cell0: no host fits."""
         record = decision.build_record()
-        entry = DecisionRecord(NO_VALID_HOST, record.wire())
+        entry = DecisionRecord(NO_VALID_HOST, decision.build_full_record())
         self.duty.check()
         if mapping is None:
             await self.api.bury_in_cell0(
@@ -90,7 +90,7 @@ class Unplaced:
         self, server: Server, decision: Decision, mapping: InstanceMapping
     ) -> None:
         """Note that no other host can take a build that failed."""
-        record = decision.build_record(attempts=mapping.attempt).wire()
+        record = decision.build_full_record(attempts=mapping.attempt)
         await self._note_decision(server, DecisionRecord(MAX_RETRIES_EXCEEDED, record))
 
     async def _note_decision(self, server: Server, decision: DecisionRecord) -> None:

@@ -11,7 +11,9 @@ from kilonova_api.admin import (
     DryRunAnswer,
 )
 from kilonova_api.flavor import Flavor
+from kilonova_api.kube.resources import Key
 from kilonova_operator.services.admin_verbs import BadRequest
+from kilonova_operator.settings import Settings
 from support.server_lab import ServerLab
 from support.servers import flavor_manifest, server_manifest
 
@@ -167,3 +169,44 @@ async def test_the_last_decisions_are_told_newest_first(lab: ServerLab) -> None:
     assert decision.outcome == "Claimed"
     assert decision.host == server.status.host
     assert decision.record["hostsConsidered"] == 3
+
+
+async def read_decisions(lab: ServerLab, key: Key) -> DecisionsAnswer:
+    """Ask for what the database keeps about a Server."""
+    verb = lab.operator.admin.get(LIST_DECISIONS)
+    uid = lab.server(key).metadata.uid
+    return DecisionsAnswer.model_validate(await verb({"uid": uid}))
+
+
+async def test_a_decision_that_found_no_host_keeps_what_each_failed(
+    lab: ServerLab,
+) -> None:
+    manifest = add_flavor(lab, "huge", vcpus=1, ramMiB=1100)
+    key = lab.create_server(flavorRef=manifest["spec"]["flavorRef"])
+    await lab.run(seconds=2)
+    (decision,) = (await read_decisions(lab, key)).decisions
+    assert decision.outcome == "NoValidHost"
+    assert {host.host: host.failed for host in decision.hosts} == dict.fromkeys(
+        ("hv1", "hv2", "hv3"), "Capacity:MEMORY_MB"
+    )
+    assert "hosts" not in decision.record
+    shown = lab.server(key).status.scheduling
+    assert shown is not None
+    assert "hv1" not in str(shown.wire())
+
+
+async def test_a_decision_that_found_a_host_keeps_weights_where_that_is_asked_for() -> (
+    None
+):
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.settings = Settings(decision_hosts=2)
+    await lab.run()
+    key = lab.create_server()
+    await lab.run(seconds=2)
+    (decision,) = (await read_decisions(lab, key)).decisions
+    best, second = decision.hosts
+    assert best.host == decision.host == lab.server(key).status.host
+    assert best.total is not None
+    assert second.total is not None
+    assert best.total >= second.total
+    assert sum(best.weights.values()) == pytest.approx(best.total)
