@@ -153,7 +153,7 @@ class HostClaimer:
         record = decision.build_full_record(attempts=attempt.number)
         told = self.instances.of_server(server.metadata.uid)
         flavor, namespace_uid = found.flavor.spec, quota.namespace_uid if quota else ""
-        own, shared = self.ranking.divide(
+        own, shared = self.ranking.shared.divide(
             host, build_amounts(flavor, found.image.spec.properties)
         )
         return ClaimRequest(

@@ -28,20 +28,16 @@ from kilonova_operator.domain.placement import (
     Placement,
     Released,
 )
-from kilonova_operator.domain.providers import Provider
 from kilonova_operator.domain.scheduling.aggregates import AggregateFacts
 from kilonova_operator.domain.scheduling.columns import HostColumns, Number
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
 from kilonova_operator.domain.scheduling.facts import HostFacts, build_host_facts
-from kilonova_operator.domain.scheduling.prefilters.capacity import divide_amounts
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scheduler import Scheduler, SchedulingRules
-from kilonova_operator.domain.scheduling.shared_rooms import (
-    SharedAmounts,
-    build_shared_rooms,
-)
+from kilonova_operator.domain.scheduling.shared_rooms import SharedAmounts
 from kilonova_operator.services.servers.hosts import HostIndex
 from kilonova_operator.services.servers.placements import PlacementIndex
+from kilonova_operator.services.servers.shared_stock import SharedStock
 from kilonova_operator.services.stores import ApiStore
 
 _FRESH_SECONDS = 300.0
@@ -88,7 +84,7 @@ class HostRanking:
         self._read_at: float | None = None
         self._all_read_at: float | None = None
         self._stale: set[str] = set()
-        self._shared_stale = False
+        self.shared = SharedStock(api, self._columns)
         self._released_meanwhile: set[str] | None = None
 
     def host_changed(
@@ -116,16 +112,6 @@ class HostRanking:
     def set_aggregates(self, aggregates: Iterable[AggregateFacts]) -> None:
         """Say which aggregates there are, those without hosts included."""
         self._columns.set_aggregates(aggregates)
-
-    def shared_changed(self) -> None:
-        """Read what aggregates share before the next choice."""
-        self._shared_stale = True
-
-    def divide(
-        self, host: str, amounts: Mapping[str, int]
-    ) -> tuple[dict[str, int], SharedAmounts]:
-        """Return what is taken of the host, and of what its aggregates share."""
-        return divide_amounts(self._columns, host, amounts)
 
     def set_number(self, host: str, name: Number, value: int) -> None:
         """Replace one number of a host, such as the builds under way on it."""
@@ -198,11 +184,11 @@ class HostRanking:
         self._columns.consume(host, request.amounts)
         self.placements.add(uid, host, group)
         self._assumed[uid] = _Assumed(host, request.amounts, request.shared)
-        self._take_shared(request.shared)
+        self.shared.take(request.shared)
         try:
             yield
         finally:
-            self._shared_stale |= bool(request.shared)
+            self.shared.stale |= bool(request.shared)
             if self._assumed.pop(uid, None) is not None:
                 # A faster claim won, or the outcome is unknown.
                 self._columns.give_back(host, request.amounts)
@@ -221,7 +207,7 @@ class HostRanking:
         """Count what was just released."""
         for view in released.providers:
             self._see(view)
-        self._shared_stale |= any(held.shared for held in released.given_back)
+        self.shared.stale |= any(held.shared for held in released.given_back)
         if not released.claims_left:
             for held in released.given_back:
                 self.placements.remove(held.server_uid)
@@ -251,7 +237,7 @@ class HostRanking:
         now = self._clock.boottime()
         if self._all_read_at is None or now - self._all_read_at > _FRESH_SECONDS:
             return True
-        if self._shared_stale:
+        if self.shared.stale:
             return True
         return bool(self._stale) and now - (self._read_at or 0.0) >= rest_seconds
 
@@ -266,8 +252,10 @@ class HostRanking:
                 await self._read_all()
             elif stale:
                 await self._read_some(stale)
-            if self._shared_stale or old:
-                await self._read_shared()
+            if self.shared.stale or old:
+                await self.shared.read(
+                    lambda: [claim.shared for claim in self._assumed.values()]
+                )
         except BaseException:
             self._stale |= stale
             raise
@@ -288,28 +276,6 @@ class HostRanking:
     async def _read_cells(self) -> None:
         cells = await self._api.list_cell_mappings()
         self._columns.set_disabled_cells(c.name for c in cells if not c.enabled)
-
-    async def _read_shared(self) -> None:
-        self._shared_stale = False
-        found: list[Provider] = []
-        try:
-            while page := await self._api.list_providers(
-                sharing=True, after=found[-1].name if found else ""
-            ):
-                found.extend(page)
-        except BaseException:
-            self._shared_stale = True
-            raise
-        self._columns.set_shared(build_shared_rooms(found))
-        for claim in self._assumed.values():
-            self._take_shared(claim.shared)
-
-    def _take_shared(self, shared: SharedAmounts) -> None:
-        if shared:
-            self._columns.set_shared(
-                room.take(shared.get(room.provider, {}))
-                for room in self._columns.shared
-            )
 
     def _see(self, view: ProviderView) -> None:
         # A provider whose ComputeHost is gone can take nobody.

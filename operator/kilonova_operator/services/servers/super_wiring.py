@@ -199,7 +199,10 @@ def _follow_aggregates(aggregates: AggregateIndex, ranking: HostRanking) -> None
     def changed(_aggregate: str) -> None:
         ranking.set_aggregates(aggregates.all_facts())
 
+    def shared_changed() -> None:
+        ranking.shared.stale = True
+
     aggregates.on_host(ranking.facts_changed)
     aggregates.on_aggregate(changed)
-    aggregates.on_shared(ranking.shared_changed)
+    aggregates.on_shared(shared_changed)
     ranking.set_aggregates(aggregates.all_facts())
