@@ -42,7 +42,7 @@ from kilonova_operator.storage.sql.engine import EngineSettings, build_engine
 from kilonova_operator.storage.sql.schema_sync import upgrade
 from kilonova_operator.storage.sql.stores import open_api_store
 from kilonova_operator.storage.sql.urls import parse_url
-from support.mariadb import PREFIX, MariaDb
+from support.mariadb import PREFIX, SIZED_FOR_LOAD, MariaDb
 
 CALLERS = 64
 WARM_UP = 256
@@ -251,7 +251,7 @@ def _fresh_database(kind: str) -> Iterator[str]:
             _migrate(url)
             yield url
             return
-        with MariaDb() as server:
+        with MariaDb(options=SIZED_FOR_LOAD) as server:
             name = f"{PREFIX}bench"
             server.run_as_root(f"CREATE DATABASE {name}")
             url = server.url(name)

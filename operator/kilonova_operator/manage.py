@@ -4,6 +4,7 @@
 tell where they are, ``db disown`` frees one from an installation that is gone.
 The other subjects ask the operator that runs in the same pod; each reads its
 request from standard input and prints the answer, both as one line of JSON.
+``placement audit`` compares claims, Servers and quota usage while work goes on.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from kilonova_operator.admin_client import answer_request
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.refusals import DatabaseUnavailable
 from kilonova_operator.settings import API_DATABASE, Settings
+from kilonova_operator.storage.sql.api.audits import audit
 from kilonova_operator.storage.sql.creation import ensure_database
 from kilonova_operator.storage.sql.engine import EngineSettings, build_engine
 from kilonova_operator.storage.sql.failures import describe
@@ -32,9 +34,12 @@ from kilonova_operator.storage.sql.schema_sync import (
     read_version,
     upgrade,
 )
+from kilonova_operator.storage.sql.transactions import Transactions
 from kilonova_operator.storage.sql.urls import parse_url, show_url
 
-OK, FAILED, NOT_CURRENT = 0, 1, 2
+OK, FAILED, NOT_CURRENT, DISAGREES = 0, 1, 2, 3
+"""DISAGREES is what ``nova-manage placement audit`` ends with, Nova 34."""
+_AUDIT_ROWS = 1000
 _PAUSE_SECONDS = 2.0
 _ENGINE = EngineSettings(pool_size=2)
 
@@ -97,6 +102,22 @@ def ask(settings: Settings, asked: argparse.Namespace, say: Say) -> int:
     answered, line = answer_request(settings.admin_socket, asked.verb, sys.stdin.buffer)
     say(line)
     return OK if answered else FAILED
+
+
+def audit_placement(settings: Settings, asked: argparse.Namespace, say: Say) -> int:
+    """Tell where claims, Servers and usage disagree; changes nothing."""
+    del asked
+    url = parse_url(API_DATABASE, settings.database_url(API_DATABASE))
+    engine = build_engine(url, _ENGINE)
+    try:
+        reads = Transactions(API_DATABASE, engine)
+        found = reads.read(partial(audit, limit=_AUDIT_ROWS))
+    finally:
+        engine.dispose()
+    for line in found.describe():
+        say(line)
+    say("all claims agree" if found.clean else "claims do not agree")
+    return OK if found.clean else DISAGREES
 
 
 def _sync_one(settings: Settings, name: str, say: Say) -> None:
@@ -185,6 +206,12 @@ def _parser() -> argparse.ArgumentParser:
     for verb in ADMIN_VERBS:
         command = subjects.add_parser(verb, help="ask the operator; kubectl nova does")
         command.set_defaults(run=ask, verb=verb)
+    placement = subjects.add_parser("placement", help="claims").add_subparsers(
+        required=True, metavar="COMMAND"
+    )
+    placement.add_parser(
+        "audit", help="exit 3 if claims, Servers and quota usage disagree"
+    ).set_defaults(run=audit_placement)
     command = database.add_parser("disown", help="free one from a gone installation")
     command.add_argument("name")
     command.add_argument("--yes", action="store_true", help="the old one is gone")

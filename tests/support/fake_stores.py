@@ -25,6 +25,7 @@ from kilonova_operator.domain.placement import (
     WitnessedClaim,
 )
 from kilonova_operator.domain.providers import Provider
+from kilonova_operator.domain.quota import UsageDrift
 from kilonova_operator.domain.refusals import (
     DatabaseUnavailable,
     HostUnmapped,
@@ -272,6 +273,10 @@ class FakeApiStore(FakeEpochStore):
         self._write(term)
         self.restored.append(replace(witness))
         return RestoredClaim(changed=True)
+
+    async def repair_usages(self, term: Term) -> Sequence[UsageDrift]:
+        self._write(term)
+        return ()
 
     async def note_store_version(self, term: Term, version: int) -> None:
         self._write(term)

@@ -23,3 +23,24 @@ class ClaimAudit:
     def clean(self) -> bool:
         """Whether nothing was found."""
         return not (self.claims_of_nobody or self.unclaimed or self.usage_drift)
+
+    def describe(self) -> tuple[str, ...]:
+        """Say everything that was found, a line each."""
+        return (
+            *(
+                f"claim of nobody: Server uid {claim.server_uid}, placement "
+                f"{claim.placement_generation}, host {claim.host}, "
+                f"{dict(claim.amounts)}"
+                for claim in self.claims_of_nobody
+            ),
+            *(
+                f"placed without a claim: Server {mapping.server} "
+                f"(uid {mapping.server.uid}), host {mapping.host}"
+                for mapping in self.unclaimed
+            ),
+            *(
+                f"usage of namespace uid {drift.namespace_uid}: {drift.kept} is "
+                f"kept, its Servers have {drift.counted}"
+                for drift in self.usage_drift
+            ),
+        )

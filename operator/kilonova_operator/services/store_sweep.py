@@ -96,6 +96,7 @@ class StoreSweep:
         await self._restore_claims()
         if any(_has_older_rows(frozen) for frozen in self.freeze.all):
             await self.mark_lost()
+        await self._repair_usages()
         await self.reload_hosts()
         for frozen in self.freeze.all:
             await self._lift(frozen)
@@ -125,6 +126,16 @@ class StoreSweep:
             await self.api.ensure_host_mapping(term, witness.host, cell)
             await self.api.set_inventory(term, witness.host, NOTHING_KNOWN)
             return await self.api.restore_claim(term, witness)
+
+    async def _repair_usages(self) -> None:
+        """Count the namespaces' quotas anew from the Servers that were put back."""
+        for drift in await self.api.repair_usages(self.term(API_DATABASE)):
+            logger.warning(
+                "usage of namespace uid %s was %s and is %s now",
+                drift.namespace_uid,
+                drift.kept,
+                drift.counted,
+            )
 
     async def _wait_for_hosts(self, began_at: float) -> None:
         while True:

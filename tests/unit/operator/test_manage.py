@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from kilonova_operator.domain.epoch import Owner
 from kilonova_operator.manage import main
-from support.databases import Databases
+from support.databases import Databases, made_claim
+from support.store_contract.epoch import prepare_host, run_sql
 
 
 @pytest.fixture
@@ -51,6 +52,27 @@ def test_an_unknown_database_is_named_with_those_there_are(
     del data_dir
     assert main(["db", "sync", "--database", "cell7"]) == 1
     assert "no database 'cell7'; there are api, cell0, cell1" in capsys.readouterr().err
+
+
+async def test_an_audit_says_what_disagrees_and_changes_nothing(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["db", "sync"]) == 0
+    url = SecretStr(f"sqlite:///{data_dir / 'api.sqlite'}")
+    databases = Databases(iter(()))
+    store = databases.open_api(url)
+    term = await store.take_term("super", "pod-a")
+    await prepare_host(store, term)
+    await store.claim(term, made_claim(1))
+    await databases.close()
+    assert main(["placement", "audit"]) == 0
+    assert "all claims agree" in capsys.readouterr().out
+    run_sql(url, "DELETE FROM allocations", "UPDATE namespace_usages SET cores = 7")
+    for _ in range(2):
+        assert main(["placement", "audit"]) == 3
+        said = capsys.readouterr().out
+        assert "placed without a claim: Server shop/web-1" in said
+        assert "usage of namespace uid namespace-1" in said
 
 
 async def test_another_releases_database_is_not_migrated(

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
+    CompoundSelect,
     Connection,
     Delete,
     Dialect,
@@ -20,15 +21,18 @@ from sqlalchemy import (
     Update,
     literal_column,
 )
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnClause, ColumnElement, SQLCoreOperations
 
 Convert = Callable[[Any], Any]
-Value = str | int | Sequence[str] | Sequence[int] | Sequence[tuple[Any, ...]]
+Value = str | int | Sequence[Any]
+"""One value, a list of them, or a list of pairs."""
 
 _MARKS = {"qmark": "?"}
 """What stands for a value, where the driver does not take %s."""
-_ASKED = re.compile(r"\[\[(\w+)\]\]")
+_WIDTH = 100
+"""Alternatives of one level."""
+_ASKED = re.compile(r"\[\[([^\]]+)\]\]")
 
 
 def asked(name: str) -> ColumnClause[Any]:
@@ -37,14 +41,29 @@ def asked(name: str) -> ColumnClause[Any]:
 
 
 def one_of(column: SQLCoreOperations[Any], name: str) -> ColumnElement[bool]:
-    """Compare with a list that ``Prepared`` gets; pairs need a list of pairs."""
+    """Compare with a list that ``Prepared`` gets."""
     return column.op("IN", is_comparison=True)(asked(name))
+
+
+def pair_of(
+    first: InstrumentedAttribute[Any], second: InstrumentedAttribute[Any], name: str
+) -> ColumnElement[bool]:
+    """Compare two columns with a list of pairs that ``Prepared`` gets."""
+    columns = (f"{c.class_.__tablename__}.{c.key}" for c in (first, second))
+    # No type: a Boolean one is compared with 1, and then no index is used.
+    return literal_column(f"[[{name}|{'|'.join(columns)}]]")
 
 
 class Prepared:
     """A statement whose every value is ``asked`` for, written once."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Delete) -> None:
+    def __init__(
+        self,
+        statement: Select[*tuple[Any, ...]]
+        | CompoundSelect[*tuple[Any, ...]]
+        | Update
+        | Delete,
+    ) -> None:
         self._statement = statement
         self._parts: dict[str, list[str]] = {}
 
@@ -71,14 +90,18 @@ class Prepared:
             parts = _ASKED.split(str(self._statement.compile(dialect=dialect)))
             self._parts[dialect.name] = parts
         text, given = [parts[0]], []
-        for name, after in zip(parts[1::2], parts[2::2], strict=True):
+        for place, after in zip(parts[1::2], parts[2::2], strict=True):
+            name, *columns = place.split("|")
             value = values[name]
             if isinstance(value, str | int):
                 text.append(_mark_of(dialect))
                 given.append(value)
+            elif columns:
+                text.append(_write_pairs(dialect, columns, len(value)))
+                given += [one for pair in value for one in pair]
             else:
-                text.append(_write_list(dialect, value))
-                given += _flatten(value)
+                text.append(_write_list(dialect, len(value)))
+                given += value
             text.append(after)
         return "".join(text), tuple(given)
 
@@ -108,21 +131,27 @@ def _mark_of(dialect: Dialect) -> str:
     return _MARKS.get(dialect.paramstyle, "%s")
 
 
-def _write_list(dialect: Dialect, values: Sequence[Any]) -> str:
+def _write_list(dialect: Dialect, count: int) -> str:
     """Write the placeholders of a list; nothing is in an empty one."""
-    mark = _mark_of(dialect)
-    if not values:
-        return "(NULL)"
-    if not isinstance(values[0], tuple):
-        return f"({', '.join([mark] * len(values))})"
-    pairs = ", ".join([f"({', '.join([mark] * len(values[0]))})"] * len(values))
-    return f"(VALUES {pairs})" if dialect.name == "sqlite" else f"({pairs})"
+    return f"({', '.join([_mark_of(dialect)] * count)})" if count else "(NULL)"
 
 
-def _flatten(values: Sequence[Any]) -> Sequence[Any]:
-    if values and isinstance(values[0], tuple):
-        return [value for pair in values for value in pair]
-    return values
+def _write_pairs(dialect: Dialect, columns: Sequence[str], count: int) -> str:
+    """Write a comparison with pairs so that each of them is looked up by its index.
+
+    Neither database finds an index for a list of pairs. The alternatives are
+    nested, because SQLite allows a depth of 1000 only.
+    """
+    mark, (first, second) = _mark_of(dialect), columns
+    if not count:
+        return "(1 = 0)"
+    alternatives = [f"({first} = {mark} AND {second} = {mark})"] * count
+    while len(alternatives) > 1:
+        alternatives = [
+            f"({' OR '.join(alternatives[place : place + _WIDTH])})"
+            for place in range(0, len(alternatives), _WIDTH)
+        ]
+    return alternatives[0]
 
 
 @cache

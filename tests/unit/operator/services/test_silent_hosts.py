@@ -110,6 +110,9 @@ class SweptStore:
     async def unfreeze(self, term: object) -> None:
         self.unfrozen += 1
 
+    async def repair_usages(self, term: object) -> tuple[()]:
+        return ()
+
 
 async def nothing() -> None:
     return

@@ -81,7 +81,9 @@ class Swept:
         self.problems: dict[str, str | None] = {}
         self.failures: dict[str, list[Exception]] = {}
         self.done: list[str] = []
-        store: Any = SimpleNamespace(unfreeze=self._call("unfreeze"))
+        store: Any = SimpleNamespace(
+            unfreeze=self._call("unfreeze"), repair_usages=self._repair_usages
+        )
         informers: Any = SimpleNamespace(instances=SimpleNamespace(items=dict))
         silent_hosts: Any = SimpleNamespace(find_awaited=self._call("find_awaited"))
         term: Any = str
@@ -101,6 +103,10 @@ class Swept:
             settle_seconds=0,
         )
 
+    async def _repair_usages(self, term: object) -> tuple[()]:
+        await self._call("repair_usages")(term)
+        return ()
+
     def _call(self, name: str) -> Callable[..., Awaitable[None]]:
         async def call(*_: object) -> None:
             if failures := self.failures.get(name):
@@ -119,7 +125,15 @@ class Swept:
     ],
 )
 @pytest.mark.parametrize(
-    "call", ["reload", "find_awaited", "mark_lost", "unfreeze", "on_lifted"]
+    "call",
+    [
+        "reload",
+        "find_awaited",
+        "mark_lost",
+        "repair_usages",
+        "unfreeze",
+        "on_lifted",
+    ],
 )
 async def test_a_sweep_lives_through_calls_that_fail(
     call: str, error: Exception

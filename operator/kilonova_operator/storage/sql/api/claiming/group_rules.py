@@ -8,7 +8,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import InstrumentedAttribute
@@ -22,7 +21,7 @@ from kilonova_operator.domain.groups import (
 from kilonova_operator.domain.placement import ClaimRequest
 from kilonova_operator.domain.refusals import ConcurrentUpdate, GroupViolated
 from kilonova_operator.storage.sql.api.schema import GroupMemberRow, ServerGroupRow
-from kilonova_operator.storage.sql.bulk import Prepared, insert_rows, one_of
+from kilonova_operator.storage.sql.bulk import Prepared, insert_rows, one_of, pair_of
 from kilonova_operator.storage.sql.transactions import TransactionLost
 
 _GROUP, _MEMBER = ServerGroupRow, GroupMemberRow
@@ -31,8 +30,7 @@ _GROUPS = Prepared(
 )
 _SWAP = Prepared(
     update(_GROUP)
-    .where(one_of(_GROUP.group_uid, "uids"))
-    .where(one_of(tuple_(_GROUP.group_uid, _GROUP.generation), "pairs"))
+    .where(pair_of(_GROUP.group_uid, _GROUP.generation, "pairs"))
     .values(generation=_GROUP.generation + literal_column("1"))
 )
 
@@ -110,10 +108,8 @@ class GroupBook:
         pairs = sorted(
             (u, g) for u, g in self._generations.items() if u in self._joined
         )
-        if pairs:
-            uids = [uid for uid, _ in pairs]
-            if _SWAP.change(connection, uids=uids, pairs=pairs) != len(pairs):
-                raise TransactionLost(ConcurrentUpdate(f"of group {uids[0]}"))
+        if pairs and _SWAP.change(connection, pairs=pairs) != len(pairs):
+            raise TransactionLost(ConcurrentUpdate(f"of group {pairs[0][0]}"))
         new = sorted(self._joined - self._generations.keys())
         rows = [_columns(self._groups[uid]) for uid in new]
         insert_rows(connection, ServerGroupRow, rows)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from sqlalchemy import Connection, literal_column, tuple_, update
+from sqlalchemy import Connection, literal_column, update
 
 from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.placement import ClaimRequest
@@ -14,15 +14,13 @@ from kilonova_operator.domain.refusals import (
 )
 from kilonova_operator.storage.sql.api.providers import ProviderRead, read_providers
 from kilonova_operator.storage.sql.api.schema import ResourceProviderRow
-from kilonova_operator.storage.sql.bulk import Prepared, one_of
+from kilonova_operator.storage.sql.bulk import Prepared, pair_of
 from kilonova_operator.storage.sql.transactions import TransactionLost
 
 _ROW = ResourceProviderRow
 _SWAP = Prepared(
     update(_ROW)
-    # The ids alone first: pairs are no index range on MariaDB.
-    .where(one_of(_ROW.id, "ids"))
-    .where(one_of(tuple_(_ROW.id, _ROW.generation), "pairs"))
+    .where(pair_of(_ROW.id, _ROW.generation, "pairs"))
     .values(generation=_ROW.generation + literal_column("1"))
 )
 
@@ -89,8 +87,7 @@ class Rooms:
         if not taken:
             return
         pairs = sorted((found.id, found.view.generation) for found in taken)
-        ids = [pair[0] for pair in pairs]
-        if _SWAP.change(connection, ids=ids, pairs=pairs) != len(pairs):
+        if _SWAP.change(connection, pairs=pairs) != len(pairs):
             raise TransactionLost(ConcurrentUpdate(_name_all(taken)))
 
     def views(self) -> dict[str, ProviderView]:

@@ -3,27 +3,20 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.placement import ServerRef
 from kilonova_operator.domain.refusals import DomainExists, ServerIsDeleted
 from kilonova_operator.storage.sql.api.schema import InstanceMappingRow, TombstoneRow
-from kilonova_operator.storage.sql.bulk import Prepared, one_of
+from kilonova_operator.storage.sql.bulk import Prepared, one_of, pair_of
 
 _ROW = InstanceMappingRow
+# Apart, for each has its own index: an OR of both would read the whole table.
 _KNOWN = Prepared(
-    select(_ROW.server_uid).where(
-        or_(
-            one_of(_ROW.server_uid, "uids"),
-            # More than was asked for where namespaces are several: each list has
-            # its own index range, pairs of both have none on MariaDB.
-            and_(
-                one_of(_ROW.namespace, "namespaces"),
-                one_of(_ROW.name, "names"),
-                _ROW.host.is_not(None),
-            ),
-        )
+    union_all(
+        select(_ROW.server_uid).where(one_of(_ROW.server_uid, "uids")),
+        select(_ROW.server_uid).where(pair_of(_ROW.namespace, _ROW.name, "names")),
     )
 )
 _STONES = Prepared(
@@ -68,10 +61,9 @@ def read_standings(
     known = _KNOWN.rows(
         connection,
         uids=uids,
-        namespaces=sorted({server.namespace for server in servers}),
-        names=sorted({server.name for server in servers}),
+        names=sorted({(server.namespace, server.name) for server in servers}),
     )
-    found = _read_mappings(session, [row[0] for row in known]) if known else []
+    found = _read_mappings(session, {row[0] for row in known}) if known else ()
     stones = {row[0] for row in _STONES.rows(connection, uids=uids)}
     by_uid = {row.server_uid: row for row in found}
     named = _by_name(found)
@@ -85,10 +77,9 @@ def read_standings(
     }
 
 
-def _read_mappings(
-    session: Session, uids: Sequence[str]
-) -> Sequence[InstanceMappingRow]:
-    return session.scalars(select(_ROW).where(_ROW.server_uid.in_(uids))).all()
+def _read_mappings(session: Session, uids: set[str]) -> Sequence[InstanceMappingRow]:
+    query = select(_ROW).where(_ROW.server_uid.in_(sorted(uids)))
+    return session.scalars(query).all()
 
 
 def _by_name(

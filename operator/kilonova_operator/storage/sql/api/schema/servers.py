@@ -24,7 +24,6 @@ class InstanceMappingRow(ApiBase):
     __table_args__ = (
         UniqueConstraint("instance_uuid"),
         Index(None, "namespace", "name"),
-        Index(None, "cell", "host"),
         Index(None, "host"),
         TABLE_ARGS,
     )

@@ -127,7 +127,6 @@ def _servers() -> None:
         sa.UniqueConstraint("instance_uuid"),
     )
     ensure_index("instance_mappings", ["namespace", "name"])
-    ensure_index("instance_mappings", ["cell", "host"])
     ensure_index("instance_mappings", ["host"])
     ensure_table(
         "tombstones",
