@@ -5,7 +5,7 @@ stores refuses by itself. This is the flag's shadow in memory, for decisions
 that no database sees: orders to destroy, and starts of what is stopped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kilonova_operator.domain.refusals import PlacementFrozen
@@ -30,6 +30,11 @@ class Freeze:
 
     _frozen: dict[str, Frozen] = field(default_factory=dict)
     _awaited: dict[str, str] = field(default_factory=dict)
+    _on_lifted: list[Callable[[], None]] = field(default_factory=list)
+
+    def on_lifted(self, handler: Callable[[], None]) -> None:
+        """Call ``handler`` when a database goes on: what was read of it may be old."""
+        self._on_lifted.append(handler)
 
     @property
     def frozen(self) -> bool:
@@ -52,7 +57,9 @@ class Freeze:
 
     def lift(self, database: str) -> None:
         """Note that a database goes on."""
-        self._frozen.pop(database, None)
+        if self._frozen.pop(database, None) is not None:
+            for handler in self._on_lifted:
+                handler()
 
     def note_awaited(self, texts: Mapping[str, str]) -> frozenset[str]:
         """Note by cell whom the sweep waits for; return the cells with news."""

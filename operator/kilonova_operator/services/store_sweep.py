@@ -11,13 +11,14 @@ No answer that a call gives ends the sweep: it begins again after a growing paus
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from kilonova_api.instance import Instance
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import KubeError
+from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES, Inventory
@@ -104,7 +105,7 @@ class StoreSweep:
     async def _restore_claims(self) -> None:
         ranges = WitnessedRanges(self.api, lambda: self.term(API_DATABASE))
         for instance in tuple(self.informers.instances.items().values()):
-            witness = await ranges.restore(instance, build_witness(instance))
+            witness = await ranges.restore(instance, self._build_witness(instance))
             restored = await self._restore(witness, instance.spec.cell)
             if restored.lost_nics:
                 logger.error(
@@ -114,6 +115,17 @@ class StoreSweep:
                     witness.server,
                     ", ".join(nic.address for nic in restored.lost_nics),
                 )
+
+    def _build_witness(self, instance: Instance) -> WitnessedClaim:
+        """Say as well what the Instance does not carry, where others know it."""
+        witness = build_witness(instance)
+        namespace = self.informers.namespaces.find(Key("", witness.server.namespace))
+        host = self.informers.compute_hosts.find(Key("", witness.host))
+        return replace(
+            witness,
+            server=replace(witness.server, namespace_uid=namespace or ""),
+            zone=(host.status.zone if host else None) or "",
+        )
 
     async def _restore(self, witness: WitnessedClaim, cell: str) -> RestoredClaim:
         term = self.term(API_DATABASE)

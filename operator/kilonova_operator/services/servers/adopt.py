@@ -11,6 +11,7 @@ from kilonova_operator.domain.servers.server_ref import build_server_ref
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
+from kilonova_operator.services.servers.placements import PlacementIndex
 from kilonova_operator.services.stores import ApiStore
 
 
@@ -22,6 +23,7 @@ class Adopter:
     api: ApiStore
     duty: Duty
     instances: InstanceView
+    placements: PlacementIndex
     feeds: Feeds
 
     async def adopt(self, server: Server, holder: InstanceMapping) -> bool:
@@ -42,7 +44,10 @@ class Adopter:
             key = Key.of(server.metadata.namespace, server.metadata.name)
             self.feeds.publish_to(Feed(FeedKind.SERVERS, holder.cell), key)
             return False
-        await self.api.adopt(
+        adopted = await self.api.adopt(
             self.duty.term(), holder.instance_uuid, build_server_ref(server)
         )
+        self.placements.remove(holder.server.uid)
+        if adopted.host is not None:
+            self.placements.add(server.metadata.uid, adopted.host, adopted.group_uid)
         return True

@@ -124,6 +124,10 @@ class HostRanking:
         if self._columns.find_row(host) is not None:
             self._columns.image_counts.set_host(host, counts)
 
+    def forget(self) -> None:
+        """Read everything again before the next choice: others wrote."""
+        self._all_read_at = None
+
     async def load(self) -> None:
         """Read where all Servers are, and all hosts' use."""
         await self.load_placements()

@@ -107,6 +107,7 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
             api=context.stores.api,
             duty=duty,
             instances=instances,
+            placements=ranking.placements,
             feeds=context.feeds,
         ),
         statuses=statuses,
@@ -177,6 +178,7 @@ def _build_ranking(context: ProcessContext, rules: SchedulingRules) -> HostRanki
         build_facts=context.aggregates.build_facts,
     )
     context.informers.compute_hosts.on_change(ranking.host_changed)
+    context.freeze.on_lifted(ranking.forget)
     ranking.load_hosts()
     _follow_instances(context, ranking)
     _follow_aggregates(context.aggregates, ranking)
