@@ -340,13 +340,22 @@ class MemoryApiStore:
             ram_mib=request.ram_mib or 0,
         )
 
-    def _check_quota(self, request: ClaimRequest, *, is_new: bool) -> None:
-        if request.quota is None or not is_new:
-            return
+    async def read_usage(self, namespace_uid: str) -> Usage:
+        """There is one namespace."""
+        del namespace_uid
+        return self._sum_usage()
+
+    def _sum_usage(self) -> Usage:
         used = Usage()
         for mapping in self.mappings.values():
             if mapping.host is not None and not mapping.queued_for_delete:
                 used += Usage(1, mapping.vcpus, mapping.ram_mib)
+        return used
+
+    def _check_quota(self, request: ClaimRequest, *, is_new: bool) -> None:
+        if request.quota is None or not is_new:
+            return
+        used = self._sum_usage()
         wanted = Usage(1, request.vcpus or 0, request.ram_mib or 0)
         if excess := request.quota.find_excess(used, wanted):
             raise QuotaExceeded(request.server.namespace, excess)

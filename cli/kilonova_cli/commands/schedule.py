@@ -37,8 +37,8 @@ def schedule(
 ) -> None:
     """Say where a Server would go, and why not elsewhere; create nothing.
 
-    Asks the scheduler that runs, by exec in the operator's pod. Quotas and free
-    addresses are not looked at. Exit code 3: it would go nowhere.
+    Asks the scheduler that runs, by exec in the operator's pod. Free addresses
+    are not looked at. Exit code 3: it would go nowhere now.
     """
     if not dry_run:
         raise UsageProblem(

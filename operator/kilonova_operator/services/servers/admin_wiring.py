@@ -23,12 +23,14 @@ from kilonova_operator.services.servers.hosts import HostDirectory
 
 def register_admin_verbs(context: ProcessContext, claimer: HostClaimer) -> None:
     """Let admins ask."""
-    dry_run = DryRun(
-        ReferenceReader(context.kube),
-        claimer,
-        HostDirectory(context.informers.compute_hosts),
-    )
     api, admin = context.stores.api, context.admin
+    dry_run = DryRun(
+        references=ReferenceReader(context.kube),
+        claimer=claimer,
+        hosts=HostDirectory(context.informers.compute_hosts),
+        quotas=claimer.quotas,
+        api=api,
+    )
     decisions, claims = DecisionReader(api), ClaimLister(api)
     auditor = ClaimAuditor(api, context.kube)
     admin.register(SCHEDULE_DRY_RUN, TypedVerb(DryRunRequest, dry_run.answer))

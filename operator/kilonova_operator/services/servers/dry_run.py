@@ -2,7 +2,7 @@
 
 The same reader of references and the same scheduler as for a real Server, so that
 the answer is the one that a Server would get at this moment. What only a claim
-finds out (a quota, an address that is taken) is not in it.
+finds out (an address that is taken) is not in it.
 """
 
 from collections.abc import Mapping
@@ -18,18 +18,23 @@ from kilonova_api.admin import (
     DryRunRequest,
     HostJudgement,
 )
+from kilonova_api.flavor import Flavor
 from kilonova_api.meta import ObjectMeta
 from kilonova_api.names import API_VERSION
 from kilonova_api.server import Server
 from kilonova_api.server_spec import ServerSpec
+from kilonova_operator.domain.quota import Usage
+from kilonova_operator.domain.refusals import QuotaExceeded
 from kilonova_operator.domain.scheduling.decision import HostVerdict
 from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
 from kilonova_operator.domain.servers.references import Problem, find_problem
 from kilonova_operator.services.admin_verbs import BadRequest, read_strictly
+from kilonova_operator.services.quotas.directory import QuotaDirectory
 from kilonova_operator.services.servers.claiming import HostClaimer
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.unplaced import build_refusal
+from kilonova_operator.services.stores import ApiStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class DryRun:
     references: ReferenceReader
     claimer: HostClaimer
     hosts: HostDirectory
+    quotas: QuotaDirectory
+    api: ApiStore
 
     async def answer(self, request: DryRunRequest) -> DryRunAnswer:
         """Say where a Server would go. Nothing is written anywhere.
@@ -58,6 +65,8 @@ class DryRun:
         except UnsupportedExtraSpec as refused:
             refusal = _describe(build_refusal(refused))
             return DryRunAnswer(server=server.key, problem=refusal)
+        if problem is None:
+            problem = await self._find_quota_problem(server, found.flavor)
         host = decision.host
         return DryRunAnswer(
             server=server.key,
@@ -69,6 +78,18 @@ class DryRun:
             hosts=tuple(_judge(verdict) for verdict in verdicts),
             hosts_not_shown=max(0, decision.hosts_considered - len(verdicts)),
         )
+
+    async def _find_quota_problem(
+        self, server: Server, flavor: Flavor
+    ) -> Problem | None:
+        namespace = server.metadata.namespace or ""
+        quota = await self.quotas.find_limits(namespace)
+        if quota is None:
+            return None
+        used = await self.api.read_usage(quota.namespace_uid)
+        wanted = Usage(1, flavor.spec.vcpus, flavor.spec.ram_mib)
+        excess = quota.limits.find_excess(used, wanted)
+        return build_refusal(QuotaExceeded(namespace, excess)) if excess else None
 
 
 class _Metadata(AdminMessage):

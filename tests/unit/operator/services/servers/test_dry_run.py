@@ -114,6 +114,35 @@ async def test_a_missing_network_does_not_hide_where_it_would_go(
     assert answer.host is not None
 
 
+async def test_a_quota_without_room_is_told_beside_the_host(lab: ServerLab) -> None:
+    lab.set_quota(instances=1)
+    assert (await dry_run(lab, server_manifest())).problem is None
+    lab.create_server("first")
+    await lab.run(seconds=2)
+    answer = await dry_run(lab, server_manifest())
+    assert answer.problem.reason == "QuotaExceeded"
+    assert "1 of 1 are used" in answer.problem.message
+    assert answer.host is not None
+
+
+async def test_groups_zones_and_hints_count_as_for_a_real_server(
+    lab: ServerLab,
+) -> None:
+    lab.create_group()
+    member = {"serverGroupRef": {"name": "db"}}
+    key = lab.create_server("db-0", **member)
+    await lab.run(seconds=2)
+    taken = lab.server(key).status.host
+    answer = await dry_run(lab, server_manifest("db-1", **member))
+    failed = {host.host: host.failed for host in answer.hosts}
+    assert failed.pop(taken) == "ServerGroupAntiAffinityFilter"
+    assert set(failed.values()) == {None}
+    elsewhere = await dry_run(lab, server_manifest(availabilityZone="az9"))
+    assert elsewhere.host is None
+    beside = server_manifest(scheduling={"forcedHost": taken})
+    assert (await dry_run(lab, beside)).host == taken
+
+
 async def test_an_extra_spec_that_nobody_understands_is_told(lab: ServerLab) -> None:
     manifest = add_flavor(lab, "odd", extraSpecs={"hw:warp_drive": "on"})
     answer = await dry_run(lab, manifest)
