@@ -36,6 +36,7 @@ from kilonova_operator.services.servers.shared_wiring import build_lost_servers
 from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_sweep import StoreSweep
 from kilonova_operator.services.store_watch import StoreWatch
+from kilonova_operator.services.witnesses import Witnesses
 from kilonova_operator.settings import API_DATABASE
 from kilonova_operator.storage.kubernetes.statuses import StatusWriter
 
@@ -155,7 +156,7 @@ class SuperRole:
             stores=dict(context.stores.all()),
             api=context.stores.api,
             term=context.leadership.term,
-            informers=context.informers,
+            witnesses=Witnesses(context.kube, context.informers),
             freeze=context.freeze,
             silent_hosts=SilentHosts(
                 kube=context.kube,

@@ -11,32 +11,23 @@ No answer that a call gives ends the sweep: it begins again after a growing paus
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 
-from kilonova_api.instance import Instance
 from kilonova_api.kube.backoff import Backoff
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import KubeError
-from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.inventory import RESOURCE_CLASSES, Inventory
-from kilonova_operator.domain.placement import (
-    NicClaim,
-    RestoredClaim,
-    ServerRef,
-    WitnessedClaim,
-)
+from kilonova_operator.domain.placement import RestoredClaim, WitnessedClaim
 from kilonova_operator.domain.refusals import HostUnmapped
-from kilonova_operator.domain.scheduling.request import build_amounts
-from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
 from kilonova_operator.services.control.reconciler import FATAL
-from kilonova_operator.services.informers import Informers
 from kilonova_operator.services.networks.witnessed_ranges import WitnessedRanges
 from kilonova_operator.services.silent_hosts import SilentHosts
 from kilonova_operator.services.store_freeze import WENT_BACK, Freeze, Frozen
 from kilonova_operator.services.stores import ApiStore, EpochStore
+from kilonova_operator.services.witnesses import Witnesses
 from kilonova_operator.settings import API_DATABASE
 
 logger = logging.getLogger(__name__)
@@ -55,7 +46,7 @@ class StoreSweep:
     stores: dict[str, EpochStore]
     api: ApiStore
     term: Callable[[str], Term]
-    informers: Informers
+    witnesses: Witnesses
     freeze: Freeze
     silent_hosts: SilentHosts
     reload_hosts: Callable[[], Awaitable[None]]
@@ -104,8 +95,8 @@ class StoreSweep:
 
     async def _restore_claims(self) -> None:
         ranges = WitnessedRanges(self.api, lambda: self.term(API_DATABASE))
-        for instance in tuple(self.informers.instances.items().values()):
-            witness = await ranges.restore(instance, self._build_witness(instance))
+        for instance, held in await self.witnesses.read_all():
+            witness = await ranges.restore(instance, held)
             restored = await self._restore(witness, instance.spec.cell)
             if restored.lost_nics:
                 logger.error(
@@ -115,17 +106,6 @@ class StoreSweep:
                     witness.server,
                     ", ".join(nic.address for nic in restored.lost_nics),
                 )
-
-    def _build_witness(self, instance: Instance) -> WitnessedClaim:
-        """Say as well what the Instance does not carry, where others know it."""
-        witness = build_witness(instance)
-        namespace = self.informers.namespaces.find(Key("", witness.server.namespace))
-        host = self.informers.compute_hosts.find(Key("", witness.host))
-        return replace(
-            witness,
-            server=replace(witness.server, namespace_uid=namespace or ""),
-            zone=(host.status.zone if host else None) or "",
-        )
 
     async def _restore(self, witness: WitnessedClaim, cell: str) -> RestoredClaim:
         term = self.term(API_DATABASE)
@@ -167,25 +147,3 @@ class StoreSweep:
 
 def _has_older_rows(frozen: Frozen) -> bool:
     return frozen.database == API_DATABASE and frozen.reason != WENT_BACK
-
-
-def build_witness(instance: Instance) -> WitnessedClaim:
-    """Return what an Instance says is held."""
-    spec = instance.spec
-    # A guest that ends because its Server moved says nothing of the Server's end.
-    ended = spec.destroy is not None and spec.destroy.reason == SERVER_DELETED
-    return WitnessedClaim(
-        server=ServerRef(
-            uid=spec.server.uid, namespace=spec.server.namespace, name=spec.server.name
-        ),
-        instance_uuid=instance.metadata.name,
-        host=spec.host,
-        placement_generation=spec.placement_generation,
-        amounts=build_amounts(spec.flavor),
-        nics=tuple(
-            NicClaim(nic.name, nic.network_id, nic.address, nic.mac)
-            for nic in spec.networks
-        ),
-        object_generation=spec.server_generation,
-        deleted=ended,
-    )

@@ -114,6 +114,13 @@ class SweptStore:
         return ()
 
 
+class NoWitnesses:
+    """No Instance speaks of anything."""
+
+    async def read_all(self) -> list[object]:
+        return []
+
+
 async def nothing() -> None:
     return
 
@@ -121,13 +128,11 @@ async def nothing() -> None:
 async def test_the_sweep_ends_on_a_persons_word_though_hosts_stay_silent() -> None:
     scene, store = Scene(), SweptStore()
     scene.freeze.note(Frozen("api", "DatabaseWentBack", "test"))
-    informers = type("Informers", (), {})()
-    informers.instances = MemoryInformer(scene.cluster, "Instance", lambda obj: obj)
     sweep = StoreSweep(
         stores=cast("Any", {"api": store}),
         api=cast("Any", store),
         term=cast("Any", lambda _: None),
-        informers=informers,
+        witnesses=cast("Any", NoWitnesses()),
         freeze=scene.freeze,
         silent_hosts=scene.silent,
         reload_hosts=nothing,

@@ -23,8 +23,8 @@ from kilonova_operator.services.store_freeze import Freeze, Frozen
 from kilonova_operator.services.store_sweep import (
     PROBLEM_TOPIC,
     StoreSweep,
-    build_witness,
 )
+from kilonova_operator.services.witnesses import build_witness
 from support.clock import FakeClock
 
 UID = "00000000-0000-4000-8000-000000000001"
@@ -72,6 +72,10 @@ def test_only_a_deleted_servers_end_speaks_of_the_servers_end(
     assert witness.amounts == {"VCPU": 1, "MEMORY_MB": 64}
 
 
+async def _read_none() -> list[Any]:
+    return []
+
+
 class Swept:
     """A sweep that finds nothing to repair, and calls that fail as they are told."""
 
@@ -84,14 +88,14 @@ class Swept:
         store: Any = SimpleNamespace(
             unfreeze=self._call("unfreeze"), repair_usages=self._repair_usages
         )
-        informers: Any = SimpleNamespace(instances=SimpleNamespace(items=dict))
+        witnesses: Any = SimpleNamespace(read_all=_read_none)
         silent_hosts: Any = SimpleNamespace(find_awaited=self._call("find_awaited"))
         term: Any = str
         self.sweep = StoreSweep(
             stores={"api": store},
             api=store,
             term=term,
-            informers=informers,
+            witnesses=witnesses,
             freeze=self.freeze,
             silent_hosts=silent_hosts,
             reload_hosts=self._call("reload"),

@@ -13,7 +13,7 @@ from kilonova_operator.services.networks.witnessed_ranges import (
     WitnessedRanges,
     build_range_requests,
 )
-from kilonova_operator.services.store_sweep import build_witness
+from kilonova_operator.services.witnesses import build_witness
 from support.fake_stores import FakeApiStore, FakeDatabase
 from support.instances import make_instance
 
