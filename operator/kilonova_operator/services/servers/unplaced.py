@@ -11,6 +11,7 @@ from kilonova_operator.domain.placement import (
     DecisionRecord,
     InstanceMapping,
 )
+from kilonova_operator.domain.refusals import QuotaExceeded
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.obstacles import build_obstacle
 from kilonova_operator.domain.servers.references import Problem
@@ -30,6 +31,8 @@ from kilonova_operator.services.stores import ApiStore
 
 RETRY_SECONDS = 30.0
 """What cannot wake us (Secrets, addresses) is looked at again this often."""
+QUOTA_GRACE_SECONDS = 60.0
+"""Another Server may be about to go."""
 
 MAX_RETRIES_EXCEEDED = "MaxRetriesExceeded"
 
@@ -113,4 +116,8 @@ class Unplaced:
 
 def build_refusal(refused: KilonovaError) -> Problem:
     """Return a refusal as the problem that people read."""
-    return Problem(refused.reason, str(refused), waits=refused.retryable)
+    # Nobody forgot to create anything: the quota itself is named from the start.
+    grace = QUOTA_GRACE_SECONDS if isinstance(refused, QuotaExceeded) else None
+    return Problem(
+        refused.reason, str(refused), waits=refused.retryable, grace_seconds=grace
+    )

@@ -74,8 +74,12 @@ async def test_a_quota_is_told_and_heals_when_it_is_raised() -> None:
     lab = ServerLab()
     lab.set_quota(instances=1)
     keys = [lab.create_server(f"web-{n}") for n in range(2)]
-    await lab.run(seconds=200)
+    await lab.run()
     (left,) = [key for key in keys if lab.server(key).status.host is None]
+    assert lab.server(left).status.is_true("Reconciling")
+    assert why(lab, left) == "QuotaExceeded"
+    await lab.run(seconds=200)
+    assert lab.server(left).status.is_true("Stalled")
     ready = lab.server(left).status.condition("Ready")
     assert ready is not None
     assert ready.reason == "QuotaExceeded"
