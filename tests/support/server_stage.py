@@ -75,7 +75,7 @@ class ServerStage:
             "namespace": SYSTEM,
             "http_host": "127.0.0.1",
             "http_port": 0,
-            "lease_seconds": 15,
+            "lease_seconds": 45,
             "drain_seconds": 8,
             "host_down_seconds": 8,
             "silent_hosts_percent": 100,
