@@ -319,8 +319,9 @@ async def test_an_idle_operator_writes_nothing_but_leases(
 
     await until(lambda: count_renewals_at_the_end() >= 4, "the operator has settled")
     settled = len(read_ours())
+    # Two Leases, each renewed every 3 s: 15 s, in which counts would be written.
     await until(
-        lambda: len(read_ours()) >= settled + 6,
+        lambda: len(read_ours()) >= settled + 10,
         "Leases are renewed again and again",
         timeout_seconds=60,
     )
