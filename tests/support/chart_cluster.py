@@ -13,6 +13,7 @@ from support.chart_manifests import (
     build_instance,
     build_namespace,
     build_role_binding,
+    build_server,
 )
 from support.kubectl import Cli
 from support.waiting import eventually
@@ -132,6 +133,18 @@ def install_charts(admin: Cli, *settings: str) -> None:
             ).ok
         ),
         "the policies refuse a namespace kilonova-host-probe",
+    )
+    # A mutating policy has every Server refused with a 503 until the API server
+    # has learned the kind's schema, some seconds after the CRD is established.
+    server = json.dumps(build_server("probe", "default"))
+    eventually(
+        lambda: (
+            "There can be a delay"
+            not in admin.run(
+                "kubectl", "create", "--dry-run=server", "-f", "-", stdin=server
+            ).stderr
+        ),
+        "Servers can be written",
     )
 
 

@@ -304,6 +304,16 @@ class ServerLab:
         else:
             self.silent_hosts.add(host)
 
+    def report(self, instance: Instance, **status: Any) -> None:
+        """Let an agent say these things of a guest."""
+        meta = instance.metadata
+        obj = self.cluster.objects["Instance", Key.of(meta.namespace, meta.name)]
+        metadata = {"name": meta.name, "namespace": meta.namespace}
+        self.cluster.put(
+            Instance.resource(),
+            {"metadata": metadata, "status": obj["status"] | status},
+        )
+
     def lose_namespace(self, host: str) -> None:
         """Let a careless hand delete a host's namespace; its agent stays."""
         namespace = host_namespace(host)

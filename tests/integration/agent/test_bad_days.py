@@ -392,7 +392,11 @@ async def _reinstall(lab: AgentLab, *, keep_instances: bool) -> None:
 
 async def _accept(lab: AgentLab, disks: str) -> None:
     """Accept the new identity, as a person and then the conductor do."""
-    host = await lab.get_host()
+    new = (lab.host.state_dir / "host-id").read_text().strip()
+    # The Instances may say what happened before the ComputeHost does.
+    host = await lab.until_host(
+        lambda host: host.status.agent is not None and host.status.agent.host_id == new
+    )
     assert host.status.agent is not None
     accept = {"hostId": host.status.agent.host_id, "disks": disks}
     await lab.kube.apply_existing(

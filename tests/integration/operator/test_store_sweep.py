@@ -17,6 +17,7 @@ from kilonova_operator.domain.placement import HeldClaim
 from kilonova_operator.domain.refusals import DatabaseWentBack, PlacementFrozen
 from kilonova_operator.domain.servers.lost import END_LOST_ANNOTATION, SERVERS_LOST
 from kilonova_operator.services.leadership import tick_annotation
+from kilonova_operator.services.silent_hosts import GO_ON_ANNOTATION
 from kilonova_operator.settings import API_DATABASE
 from support.databases import made_claim, made_inventories
 from support.instances import make_instance
@@ -121,6 +122,16 @@ async def said_of_cell1(lab: OperatorLab) -> str:
     return ready.reason if ready else ""
 
 
+async def annotate_cell1(lab: OperatorLab, name: str) -> None:
+    """Give a person's word of this moment."""
+    given = {name: datetime.now(UTC).isoformat()}
+    patch = (
+        {"op": "test", "path": "/metadata/name", "value": "cell1"},
+        {"op": "add", "path": "/metadata/annotations", "value": given},
+    )
+    await lab.kube.json_patch(Cell.resource(), None, "cell1", patch)
+
+
 async def test_a_database_restored_under_its_leader_ends_it_and_is_swept(
     own_lab: OperatorLab, tmp_path: Path
 ) -> None:
@@ -135,18 +146,24 @@ async def test_a_database_restored_under_its_leader_ends_it_and_is_swept(
     assert isinstance(leader.task.exception(), DatabaseWentBack)
 
     after = await own_lab.lead(
-        "operator-1", sweep_settle_seconds=3, host_down_seconds=5
+        "operator-1", sweep_settle_seconds=3, host_down_seconds=600
     )
     context = after.process._context
     assert context is not None
     assert [frozen.reason for frozen in context.freeze.all] == ["DatabaseWentBack"]
 
-    async def shown() -> bool:
-        return await said_of_cell1(own_lab) == "DatabaseWentBack"
+    async def waiting() -> bool:
+        ready = await find_condition(own_lab, "Ready")
+        return (
+            ready is not None
+            and ready.reason == "DatabaseWentBack"
+            and "silent hosts hv1" in ready.message
+        )
 
-    await until(shown, "the Cell says so")
+    await until(waiting, "the Cell names the host that it waits for")
     with pytest.raises(PlacementFrozen):
         context.freeze.check()
+    await annotate_cell1(own_lab, GO_ON_ANNOTATION)
     await until(
         lambda: not context.freeze.frozen, "the sweep lifts it", timeout_seconds=60
     )
@@ -186,12 +203,7 @@ async def test_servers_that_only_an_older_database_knows_wait_for_a_person(
     await until(named, "the Cell names it", timeout_seconds=60)
     (kept,) = await held(after, claim.server.uid)
     assert kept.host == "hv1"
-    given = {END_LOST_ANNOTATION: datetime.now(UTC).isoformat()}
-    patch = (
-        {"op": "test", "path": "/metadata/name", "value": "cell1"},
-        {"op": "add", "path": "/metadata/annotations", "value": given},
-    )
-    await own_lab.kube.json_patch(Cell.resource(), None, "cell1", patch)
+    await annotate_cell1(own_lab, END_LOST_ANNOTATION)
 
     async def ended() -> bool:
         return not await held(after, claim.server.uid)

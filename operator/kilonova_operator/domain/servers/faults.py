@@ -12,13 +12,16 @@ from kilonova_api.server_status import Fault
 MAX_ATTEMPTS = 3
 """Hosts tried for one build, the first included ([scheduler]max_attempts)."""
 
+USER_DATA_MISSING = "SecretNotFound"
+"""An agent's word for a Secret with user data that is not there (yet)."""
+
 NEVER_RETRIED = frozenset(
     {
         "ChecksumMismatch",
         "ImageRejected",
         "ImageTooLarge",
         "InvalidUrl",
-        "SecretNotFound",
+        USER_DATA_MISSING,
     }
 )
 """Faults of what was asked for: every host would fail alike."""

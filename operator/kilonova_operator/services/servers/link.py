@@ -16,6 +16,7 @@ from kilonova_operator.domain.servers.actions import (
     build_action,
     power_action,
 )
+from kilonova_operator.domain.servers.faults import USER_DATA_MISSING
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.instance_spec import Order, build_order, sha256_of
 from kilonova_operator.domain.servers.lost import SERVER_LOST, is_marked_lost
@@ -175,11 +176,11 @@ class Link:
     async def _ensure_user_data(self, server: Server, current: Instance) -> None:
         """Write a Secret that is missing while it may still be asked for.
 
-        Once its guest is built nobody reads it again, but an order that was given
-        anew is to be whole: its Secret may have been refused when the host's
-        namespace had just come back.
+        Once its guest was started nobody needs it, but an order is to be whole
+        however long it lacked its Secret: an operator may have ended between the
+        two, or the Secret was refused when the host's namespace had just come back.
         """
-        if current.spec.user_data is None or not _is_order_new(current):
+        if current.spec.user_data is None or not _may_need_user_data(current):
             return
         if not await self.orders.find_user_data(current):
             await self._write_user_data(server, current)
@@ -219,7 +220,13 @@ class Link:
         )
 
 
-def _is_order_new(instance: Instance) -> bool:
-    """Tell whether the guest was not built on this very Instance."""
-    built_at, made_at = instance.status.built_at, instance.metadata.creation_timestamp
-    return built_at is None or made_at is None or built_at < made_at
+def _may_need_user_data(instance: Instance) -> bool:
+    """Tell whether the guest was never started on this very Instance, or asks.
+
+    That it is built is no answer: its disks are, before the user data is read.
+    """
+    status, made_at = instance.status, instance.metadata.creation_timestamp
+    if status.fault is not None and status.fault.reason == USER_DATA_MISSING:
+        return True
+    launched_at = status.launched_at
+    return launched_at is None or made_at is None or launched_at < made_at

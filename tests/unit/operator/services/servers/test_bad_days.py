@@ -1,6 +1,7 @@
 """Hosts away, hands that slip, stores that go back: no guest is harmed."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from kilonova_api.cell import Cell
 from kilonova_api.instance import Instance
@@ -30,6 +31,11 @@ async def running(lab: ServerLab, name: str = "web-0") -> Key:
     await lab.run(seconds=5)
     assert lab.server(key).status.state == "ACTIVE"
     return key
+
+
+def later(lab: ServerLab) -> str:
+    """Give a time after everything that exists was made."""
+    return f"{lab.clock.utcnow() + timedelta(hours=1):%FT%TZ}"
 
 
 def host_of(lab: ServerLab, key: Key) -> str:
@@ -304,6 +310,26 @@ async def test_an_order_given_anew_gets_the_secret_that_was_refused_with_it() ->
     lab.annotate(Server, key, "example.org/look", "again")
     await lab.run(seconds=60)
     assert lab.secrets == [secret]
+    check_one_guest(lab)
+
+
+async def test_an_order_whose_disks_are_built_still_gets_its_secret() -> None:
+    lab = ServerLab()
+    fault = Fault(reason="SecretNotFound", message="not there yet")
+    lab.fault = lambda _: fault
+    key = lab.create_server(userData="#cloud-config\n")
+    await lab.run(seconds=5)
+    (secret,), (instance,) = lab.secrets, lab.instances()
+    # The operator was killed between the two, and was away for more than a minute.
+    lab.cluster.vanish(SECRET.kind, Key(host_namespace(instance.spec.host), secret))
+    lab.report(instance, builtAt=later(lab), fault=fault.wire())
+    assert lab.secrets == []
+    await lab.run(seconds=60)
+    assert lab.secrets == [secret]
+    lab.fault = lambda _: None
+    lab.report(instance, builtAt=later(lab))
+    await lab.run(seconds=60)
+    assert lab.server(key).status.state == "ACTIVE"
     check_one_guest(lab)
 
 
