@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kilonova_api.flavor import FlavorSize
+from kilonova_api.guest_numa import CpuNumbers, GuestNuma
 from kilonova_api.image import ImageFile
-from kilonova_api.meta import MAX_INT64, CrdModel, cel, list_map
+from kilonova_api.meta import MAX_INT64, CrdModel, cel, immutable_optional, list_map
 from kilonova_api.network import Cidr, DnsServers, Ipv4
 from kilonova_api.server_spec import Metadata, NicName, PowerState
 
@@ -210,10 +211,38 @@ class InstanceSpec(CrdModel):
     config_drive: Annotated[
         bool, Field(description="Whether the guest gets a config drive.")
     ] = True
+    cpu_set: Annotated[
+        CpuNumbers | None,
+        Field(
+            description=(
+                "The host's processors, as 0-3,8, on which those of the guest run "
+                "that have no place by spec.numa, and the emulator; all when left "
+                "out. Fixed for a placement generation."
+            )
+        ),
+    ] = None
+    numa: Annotated[
+        GuestNuma | None,
+        Field(
+            description=(
+                "The guest's NUMA cells, pinned processors and page sizes; none when "
+                "left out. Fixed for a placement generation."
+            )
+        ),
+    ] = None
     destroy: Annotated[
         DestroyOrder | None,
         Field(description="The order to destroy the guest and its disks."),
     ] = None
+
+
+def _fixed_with_placement(field: str) -> tuple[str, str]:
+    """Return the CEL rule of what the scheduler chose together with the host."""
+    unchanged, message = immutable_optional(field)
+    return (
+        f"self.placementGeneration > oldSelf.placementGeneration || ({unchanged})",
+        f"{message} for a placementGeneration",
+    )
 
 
 INSTANCE_RULES = cel(
@@ -228,4 +257,6 @@ INSTANCE_RULES = cel(
     ),
     ("self.host == oldSelf.host", "host is immutable"),
     ("self.server.uid == oldSelf.server.uid", "server.uid is immutable"),
+    _fixed_with_placement("cpuSet"),
+    _fixed_with_placement("numa"),
 )

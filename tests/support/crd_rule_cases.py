@@ -109,12 +109,37 @@ def _instance() -> list[Case]:
             same=spec(server={"name": "renamed"}),
             changed=spec(server={"uid": "another"}),
         ),
+        *_fixed_with_placement("cpuSet", "0-3", "4-7"),
+        *_fixed_with_placement("numa", *(_numa(host_cpu) for host_cpu in (4, 5))),
         Case("Instance", taken_back, allowed=True, old={}, new=order),
         Case("Instance", taken_back, allowed=True, old=order, new=order),
         Case("Instance", taken_back, allowed=False, old=order, new={}),
         *keys("Instance", ".spec.flavor.extraSpecs"),
         *keys("Instance", ".spec.image.properties"),
         *keys("Instance", ".spec.metadata"),
+    ]
+
+
+def _numa(host_cpu: int) -> dict[str, Any]:
+    pin = {"vcpu": 0, "hostCpu": host_cpu}
+    return {"cells": [{"hostCell": 0, "memoryMiB": 512, "vcpus": "0", "pins": [pin]}]}
+
+
+def _fixed_with_placement(field_name: str, before: Any, other: Any) -> list[Case]:
+    rule = f"{field_name} is immutable for a placementGeneration"
+    old, moved = spec(**{field_name: before}), spec(**{field_name: other})
+    newer = spec(placementGeneration=4, **{field_name: other})
+
+    def case(new: Patch, *, allowed: bool, old: Patch = old) -> Case:
+        return Case("Instance", rule, allowed=allowed, old=old, new=new)
+
+    return [
+        case(old, allowed=True),
+        case(newer, allowed=True),
+        case(spec(placementGeneration=4), allowed=True),
+        case(moved, allowed=False),
+        case({}, allowed=False),
+        case(old, old={}, allowed=False),
     ]
 
 
