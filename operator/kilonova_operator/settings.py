@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     """All of the operator's settings; each field's variable is its upper case name."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KILONOVA_", frozen=True, extra="ignore"
+        env_prefix="KILONOVA_", frozen=True, extra="ignore", allow_inf_nan=False
     )
 
     # Who this process is.

@@ -12,6 +12,7 @@ WRITES = frozenset(
         "book_instance",
         "bury_in_cell0",
         "claim",
+        "claim_all",
         "create",
         "delete",
         "finish_delete",

@@ -46,6 +46,9 @@ def test_all_roles_may_be_named_in_an_order_of_ones_own() -> None:
         ({"roles": ("cell/cell1",)}, "super is missing: one process takes all"),
         ({"network_pool": "10.0.0.1/8"}, "network_pool"),
         ({"cpu_allocation_ratio": 0}, "greater than 0"),
+        ({"ram_allocation_ratio": "nan"}, "finite number"),
+        ({"disk_allocation_ratio": "inf"}, "finite number"),
+        ({"host_down_seconds": "inf"}, "finite number"),
     ],
 )
 def test_what_cannot_work_is_refused_at_start(

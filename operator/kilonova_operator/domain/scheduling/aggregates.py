@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import isfinite
 
 AVAILABILITY_ZONE = "availability_zone"
 
@@ -46,15 +47,17 @@ class AggregateSet:
         return frozenset(key for a in self.aggregates for key, _ in a.metadata)
 
     def find_lowest(self, key: str, read: Callable[[str], float]) -> float | None:
-        """Return the lowest of a key's values; None if any cannot be read.
+        """Return the lowest of a key's values; None if any is no finite number.
 
         Source: nova.scheduler.filters.utils.validate_num_values, Nova 34, and its
-        callers, which fall back to the configured value.
+        callers, which fall back to the configured value. Nova takes nan and inf for
+        numbers; with nan there is no order of hosts.
         """
         try:
-            return min((read(value) for value in self.list_values(key)), default=None)
+            numbers = [read(value) for value in self.list_values(key)]
         except ValueError:
             return None
+        return min(numbers, default=None) if all(map(isfinite, numbers)) else None
 
 
 NO_AGGREGATES = AggregateSet()

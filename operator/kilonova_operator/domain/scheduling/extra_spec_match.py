@@ -7,6 +7,7 @@ word that is no number, the requirement is not satisfied here.
 import operator
 import re
 from collections.abc import Callable, Sequence
+from math import isnan
 
 _NUMBERS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.ge,
@@ -48,10 +49,9 @@ def find_requirement_problem(requirement: str) -> str | None:
 
 def _is_number(word: str) -> bool:
     try:
-        float(word)
+        return not isnan(float(word))
     except ValueError:
         return False
-    return True
 
 
 def satisfies(value: str, requirement: str) -> bool:

@@ -66,6 +66,7 @@ def test_operators_mean_what_they_mean_in_nova(
         (">=", "'>=' needs something"),
         ("<or>", "'<or>' needs something"),
         (">= much", "'much' is none"),
+        (">= nan", "'nan' is none"),
     ],
 )
 def test_what_no_host_could_satisfy_is_told(

@@ -222,6 +222,8 @@ def test_every_weigher_is_on_with_novas_multiplier() -> None:
         pytest.param(("-9",), "a", id="the aggregate's"),
         pytest.param(("3", "-9"), "a", id="the lowest"),
         pytest.param(("-9", "much"), "b", id="the site's where one is no number"),
+        pytest.param(("-9", "nan"), "b", id="nan is no number"),
+        pytest.param(("-inf",), "b", id="nor is what is infinite"),
     ],
 )
 def test_an_aggregate_changes_a_multiplier_on_its_hosts(

@@ -92,7 +92,24 @@ async def retain(lab: ServerLab) -> None:
     assert len(lab.api.claims) == 1
 
 
-LIVES = {f.__name__: f for f in (live, move, stop_and_start, park, retain)}
+async def go_together(lab: ServerLab) -> None:
+    """Two that must not share a host are placed in one transaction."""
+    lab.set_quota(instances=2)
+    lab.create_group(minMembers=2)
+    keys = [
+        lab.create_server(f"db-{n}", serverGroupRef={"name": "db"}) for n in range(2)
+    ]
+    await lab.run(seconds=60)
+    assert [lab.server(key).status.state for key in keys] == ["ACTIVE", "ACTIVE"]
+    assert {lab.server(key).status.host for key in keys} == {"hv1", "hv2"}
+    assert len(lab.api.claims) == len(lab.domains) == len(lab.instances()) == 2
+    for key in keys:
+        lab.delete_server(key)
+    await lab.run(seconds=700)
+    check_nothing_is_left(lab)
+
+
+LIVES = {f.__name__: f for f in (live, move, stop_and_start, park, retain, go_together)}
 
 
 def count_writes(name: str) -> int:
