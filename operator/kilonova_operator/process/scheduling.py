@@ -72,7 +72,7 @@ def load_scheduling(
 
 
 def _check_names(values: Mapping[str, Any]) -> None:
-    known = set(_list_names())
+    known = set(list_option_names())
     for name in values:
         if name not in known:
             near = get_close_matches(name, known, n=1)
@@ -91,7 +91,8 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
             )
 
 
-def _list_names() -> Iterator[str]:
+def list_option_names() -> Iterator[str]:
+    """List every option by its name in nova.conf."""
     for field in fields(SchedulingOptions):
         nested = _NESTED.get(field.name)
         if nested is None:

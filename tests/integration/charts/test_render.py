@@ -176,6 +176,28 @@ def test_the_crds_can_be_let_go() -> None:
         ("operator.image.digest=abc", "/operator/image/digest"),
         ("guards.breakGlassGroup=a'b", "/guards/breakGlassGroup"),
         ("agent.settings.KILONOVA_A=1", "KILONOVA_A"),
+        ("scheduler.cpuAllocationRatio=0", "/scheduler/cpuAllocationRatio"),
+        ("scheduler.ramAllocationRatio=NaN", "/scheduler/ramAllocationRatio"),
+        ("scheduler.reservedHostCpus=0.5", "/scheduler/reservedHostCpus"),
+        ("scheduler.referenceGraceSeconds=-1", "/scheduler/referenceGraceSeconds"),
+        ("scheduler.cpuRatio=4", "additional properties 'cpuRatio' not allowed"),
+        ("scheduler.options=none", "/scheduler/options"),
+        ("scheduler.options.ram_weight=2", "properties 'ram_weight' not allowed"),
+        (
+            "scheduler.options.ram_weight_multiplier=much",
+            "/scheduler/options/ram_weight_multiplier",
+        ),
+        (
+            "scheduler.options.soft_affinity_weight_multiplier=-1",
+            "/scheduler/options/soft_affinity_weight_multiplier",
+        ),
+        ("scheduler.options.enabled_filters=All", "/scheduler/options/enabled_filters"),
+        ("scheduler.options.max_io_ops_per_host=1.5", "/options/max_io_ops_per_host"),
+        (
+            "scheduler.options.metrics_weight_setting.cpu=x",
+            "/options/metrics_weight_setting/cpu",
+        ),
+        ("quota.default.cores=-1", "/quota/default/cores"),
     ],
 )
 def test_values_that_make_no_sense_are_refused(option: str, complaint: str) -> None:

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings
 
 from kilonova_agent.settings import AgentSettings
 from kilonova_api.settings import list_variables
+from kilonova_operator.domain.scheduling.options import LEAST
+from kilonova_operator.process.scheduling import list_option_names
 from kilonova_operator.settings import Settings
 from support.chart_readme import (
     CHART,
@@ -53,6 +55,14 @@ def test_the_chart_sets_nothing_that_nobody_reads(
     }
     assert len(named) > 5
     assert named - {"KILONOVA_"} <= set(list_variables(kind))
+
+
+def test_the_schema_knows_every_option_of_the_scheduler_and_no_other() -> None:
+    options = SCHEMA["properties"]["scheduler"]["properties"]["options"]
+    assert options["additionalProperties"] is False
+    assert set(options["properties"]) == set(list_option_names())
+    for name, least in LEAST.items():
+        assert options["properties"][name]["minimum"] == least, name
 
 
 def test_every_map_of_values_refuses_unknown_keys() -> None:
