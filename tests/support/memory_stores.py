@@ -27,6 +27,7 @@ from kilonova_operator.domain.placement import (
     HeldClaim,
     InstanceMapping,
     NicClaim,
+    NumaHold,
     Placement,
     Released,
     ServerRef,
@@ -42,9 +43,11 @@ from kilonova_operator.domain.refusals import (
     GroupViolated,
     MappingNotFound,
     MemberRefused,
+    NumaUnfit,
     QuotaExceeded,
     ServerIsDeleted,
 )
+from kilonova_operator.domain.scheduling.numa.guest import NumaPlacement
 
 NETWORK = IPv4Network("10.20.0.0/24")
 
@@ -100,8 +103,10 @@ class MemoryApiStore:
         )
         self._check_quota(request, is_new=before is None or before.host is None)
         self._check_group(request)
+        numa = self._find_numa(request)
         nics = self._give_addresses(ref.uid, request)
-        held = HeldClaim(ref.uid, floor + 1, request.host, dict(request.amounts))
+        amounts = dict(request.amounts)
+        held = HeldClaim(ref.uid, floor + 1, request.host, amounts, numa=numa)
         self.claims[ref.uid, floor + 1] = held
         self.nics |= {(ref.uid, nic.name): nic for nic in nics}
         self.mappings[ref.uid] = self._map(
@@ -164,7 +169,17 @@ class MemoryApiStore:
             nics=tuple(n for (uid, _), n in self.nics.items() if uid == server_uid),
             attempt=mapping.attempt,
             tried_hosts=mapping.tried_hosts,
+            numa=held.numa,
         )
+
+    async def list_numa_placements(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[NumaHold]:
+        return [
+            NumaHold(held.server_uid, held.placement_generation, held.host, held.numa)
+            for held in self.claims.values()
+            if held.numa is not None and (hosts is None or held.host in hosts)
+        ]
 
     async def list_claims(self, server_uid: str) -> Sequence[HeldClaim]:
         held = [h for (uid, _), h in self.claims.items() if uid == server_uid]
@@ -374,6 +389,19 @@ class MemoryApiStore:
         domain = group.domain_of(request.host, request.zone)
         if why := find_violation(group, domain, others):
             raise GroupViolated(group, domain, why)
+
+    def _find_numa(self, request: ClaimRequest) -> NumaPlacement | None:
+        if request.numa is None:
+            return None
+        others = {
+            f"{uid}/{generation}": held.numa
+            for (uid, generation), held in self.claims.items()
+            if held.host == request.host and held.numa is not None
+        }
+        place = request.numa.find_place(others)
+        if place is None:
+            raise NumaUnfit(request.host, request.numa.guest)
+        return place
 
     def _give_addresses(self, uid: str, request: ClaimRequest) -> list[NicClaim]:
         taken = {nic.address for nic in self.nics.values()} | request.held_addresses

@@ -9,6 +9,8 @@ from uuid import uuid4
 from kilonova_operator.domain.groups import GroupClaim
 from kilonova_operator.domain.inventory import MEMORY_MB, PCPU, VCPU, ProviderView
 from kilonova_operator.domain.quota import QuotaLimits
+from kilonova_operator.domain.scheduling.numa.claim import NumaClaim
+from kilonova_operator.domain.scheduling.numa.guest import NumaPlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class ClaimRequest:
     zone: str = ""
     vcpus: int | None = None
     ram_mib: int | None = None
+    numa: NumaClaim | None = None
+    """What is asked of the host's NUMA cells; the place there comes with the claim."""
     request_id: str = field(default_factory=lambda: str(uuid4()))
 
 
@@ -111,6 +115,7 @@ class Claim:
     shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     group_uid: str | None = None
     zone: str = ""
+    numa: NumaPlacement | None = None
     provider: ProviderView | None = None
 
 
@@ -123,6 +128,17 @@ class HeldClaim:
     host: str
     amounts: Mapping[str, int]
     shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    numa: NumaPlacement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumaHold:
+    """The cells, CPUs and pages that one placement of a Server holds on a host."""
+
+    server_uid: str
+    placement_generation: int
+    host: str
+    placement: NumaPlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +222,7 @@ class WitnessedClaim:
     deleted: bool = False
     group_uid: str | None = None
     zone: str = ""
+    numa: NumaPlacement | None = None
 
 
 @dataclass(frozen=True, slots=True)

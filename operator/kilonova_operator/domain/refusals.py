@@ -13,7 +13,7 @@
     │   ├── DomainExists                   the name's old guest still lives
     │   ├── ServerIsDeleted                a tombstone beats an object
     │   ├── QuotaExceeded                  the namespace may not use more
-    │   ├── GroupViolated                  try another host
+    │   ├── GroupViolated, NumaUnfit       try another host
     │   └── MemberRefused                  one of many that are claimed together
     ├── RangeInUse, NetworkInUse, PoolExhausted
     ├── ProviderInUse, ProviderConflict, ProviderNotFound
@@ -26,6 +26,8 @@ from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.groups import GroupClaim
 from kilonova_operator.domain.placement import ServerRef
 from kilonova_operator.domain.quota import QuotaExcess
+from kilonova_operator.domain.scheduling.numa.describe import describe_guest
+from kilonova_operator.domain.scheduling.numa.guest import GuestTopology
 
 
 class StaleTerm(KilonovaError):
@@ -221,6 +223,19 @@ class GroupViolated(ClaimRefused):
         super().__init__(
             f"server group {group.group_uid} ({group.policy}) does not allow "
             f"{group.topology.lower()} {domain or 'none'}: {why}"
+        )
+
+
+class NumaUnfit(ClaimRefused):
+    """The host's NUMA cells have no place left: a faster claim took it."""
+
+    another_host_may_do: ClassVar[bool] = True
+
+    def __init__(self, host: str, guest: GuestTopology) -> None:
+        self.host = host
+        self.constraint = "NUMATopologyFilter"
+        super().__init__(
+            f"host {host} has no place in its NUMA cells for {describe_guest(guest)}"
         )
 
 

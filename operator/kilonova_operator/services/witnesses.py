@@ -13,6 +13,7 @@ from kilonova_api.kube.resources import Key
 from kilonova_api.server_group import ServerGroup
 from kilonova_operator.domain.placement import NicClaim, ServerRef, WitnessedClaim
 from kilonova_operator.domain.scheduling.request import build_amounts
+from kilonova_operator.domain.servers.guest_cpus import read_placement
 from kilonova_operator.domain.servers.guest_step import SERVER_DELETED
 from kilonova_operator.services.informers import Informers
 
@@ -69,11 +70,12 @@ def build_witness(instance: Instance) -> WitnessedClaim:
         instance_uuid=instance.metadata.name,
         host=spec.host,
         placement_generation=spec.placement_generation,
-        amounts=build_amounts(spec.flavor),
+        amounts=build_amounts(spec.flavor, spec.image.properties),
         nics=tuple(
             NicClaim(nic.name, nic.network_id, nic.address, nic.mac)
             for nic in spec.networks
         ),
         object_generation=spec.server_generation,
         deleted=ended,
+        numa=read_placement(spec),
     )

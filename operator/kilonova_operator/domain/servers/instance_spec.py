@@ -18,6 +18,7 @@ from kilonova_api.network import ClusterNetwork
 from kilonova_api.server import Server
 from kilonova_api.server_spec import ServerNic
 from kilonova_operator.domain.servers.build_id import build_build_id
+from kilonova_operator.domain.servers.guest_cpus import GuestCpus
 from kilonova_operator.domain.servers.hostname import build_hostname
 from kilonova_operator.domain.servers.references import (
     AnyNetwork,
@@ -52,6 +53,7 @@ class GivenPlace:
     placement_generation: int
     ports: Mapping[str, GivenPort]
     """By the name of the NIC."""
+    cpus: GuestCpus = field(default_factory=GuestCpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ def build_order(
         ssh_keys=_keys(server, found),
         user_data=_user_data_secret(place.instance_uuid, user_data),
         config_drive=spec.config_drive,
+        cpu_set=place.cpus.cpu_set,
+        numa=place.cpus.numa,
     )
     return Order(spec=instance, user_data=user_data)
 

@@ -11,6 +11,7 @@ from kilonova_operator.domain.servers.server_ref import build_server_ref
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.instance_view import InstanceView
+from kilonova_operator.services.servers.numa_stock import NumaStock
 from kilonova_operator.services.servers.placements import PlacementIndex
 from kilonova_operator.services.stores import ApiStore
 
@@ -24,6 +25,7 @@ class Adopter:
     duty: Duty
     instances: InstanceView
     placements: PlacementIndex
+    numa: NumaStock
     feeds: Feeds
 
     async def adopt(self, server: Server, holder: InstanceMapping) -> bool:
@@ -50,4 +52,5 @@ class Adopter:
         self.placements.remove(holder.server.uid)
         if adopted.host is not None:
             self.placements.add(server.metadata.uid, adopted.host, adopted.group_uid)
+            self.numa.stale.add(adopted.host)
         return True

@@ -15,6 +15,7 @@ from kilonova_operator.domain.placement import (
 )
 from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
+from kilonova_operator.domain.scheduling.numa.guest import GuestTopology
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
     BuildRequest,
@@ -107,10 +108,15 @@ class HostClaimer:
         quota = await self.quotas.find_limits(server.metadata.namespace or "")
         tried = frozenset((*attempt.tried_hosts, *avoided))
 
+        guest: GuestTopology | None = None
+
         def ask() -> BuildRequest:
-            return self.requests.build(
+            nonlocal guest
+            request = self.requests.build(
                 server, found, tried_hosts=tried, cell=attempt.cell
             )
+            guest = request.asked.numa
+            return request
 
         decision = await self.ranking.select(ask)
         most = _UNPLACED_HOSTS if decision.host is None else self.decision_hosts
@@ -119,9 +125,11 @@ class HostClaimer:
             decision = replace(decision, hosts=hosts)
         if decision.host is None:
             return decision, None
-        return decision, self._build_claim(
-            server, found, decision, attempt, quota=quota
-        )
+        claim = self._build_claim(server, found, decision, attempt, quota=quota)
+        if guest is not None:
+            numa = self.ranking.numa.build_claim(decision.host, guest)
+            claim = replace(claim, numa=numa)
+        return decision, claim
 
     async def explain(
         self, server: Server, found: References, *, most: int | None = None

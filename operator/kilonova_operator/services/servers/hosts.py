@@ -26,6 +26,10 @@ class HostDirectory:
 
     index: HostIndex
 
+    def find(self, host: str) -> ComputeHost | None:
+        """Return a host, as far as it is known here."""
+        return self.index.find(Key("", host))
+
     def zone(self, host: str) -> str | None:
         """Return the availability zone of a host."""
         found = self.index.find(Key("", host))

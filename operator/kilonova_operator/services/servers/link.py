@@ -1,7 +1,7 @@
 """The link's upkeep of a guest that is to live: its order, made or followed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kilonova_api.instance import Instance
@@ -17,6 +17,7 @@ from kilonova_operator.domain.servers.actions import (
     power_action,
 )
 from kilonova_operator.domain.servers.faults import USER_DATA_MISSING
+from kilonova_operator.domain.servers.guest_cpus import build_guest_cpus
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.instance_spec import Order, build_order, sha256_of
 from kilonova_operator.domain.servers.lost import SERVER_LOST, is_marked_lost
@@ -148,10 +149,12 @@ class Link:
             raise OrderImpossible(
                 Problem("Building", "The placement just changed.", waits=True)
             )
+        place = build_place(claim, self.hosts.zone(claim.host))
+        cpus = build_guest_cpus(claim.numa, self.hosts.find(claim.host))
         return build_order(
             server,
             found,
-            build_place(claim, self.hosts.zone(claim.host)),
+            replace(place, cpus=cpus),
             cluster_uid=self.cluster_uid,
             writer=self.duty.term().number,
         )

@@ -25,6 +25,7 @@ from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.placement import (
     Claim,
     ClaimRequest,
+    NumaHold,
     Placement,
     Released,
 )
@@ -36,6 +37,7 @@ from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scheduler import Scheduler, SchedulingRules
 from kilonova_operator.domain.scheduling.shared_rooms import SharedAmounts
 from kilonova_operator.services.servers.hosts import HostIndex
+from kilonova_operator.services.servers.numa_stock import NumaStock
 from kilonova_operator.services.servers.placements import PlacementIndex
 from kilonova_operator.services.servers.shared_stock import SharedStock
 from kilonova_operator.services.stores import ApiStore
@@ -85,6 +87,7 @@ class HostRanking:
         self._all_read_at: float | None = None
         self._stale: set[str] = set()
         self.shared = SharedStock(api, self._columns)
+        self.numa = NumaStock(api, self._columns)
         self._released_meanwhile: set[str] | None = None
 
     def host_changed(
@@ -93,15 +96,18 @@ class HostRanking:
         """Follow a change of a ComputeHost."""
         if new is None:
             self._columns.remove(key.name)
+            self.numa.remove_host(key.name)
             self._stale.discard(key.name)
         else:
             self._columns.set_facts(self._build_facts(new))
+            self.numa.set_host(new)
             self._stale.add(key.name)
 
     def load_hosts(self) -> None:
         """Take in every host that is known already."""
         for host in self._hosts.items().values():
             self._columns.set_facts(self._build_facts(host))
+            self.numa.set_host(host)
 
     def facts_changed(self, host: str) -> None:
         """Follow what changed of a host beside its ComputeHost: its aggregates."""
@@ -189,6 +195,7 @@ class HostRanking:
         self.placements.add(uid, host, group)
         self._assumed[uid] = _Assumed(host, request.amounts, request.shared)
         self.shared.take(request.shared)
+        self.numa.assume(uid, host, request.numa)
         try:
             yield
         finally:
@@ -198,6 +205,9 @@ class HostRanking:
                 self._columns.give_back(host, request.amounts)
                 self.placements.put_back(uid, before)
                 self._stale.add(host)
+                if request.numa is not None:
+                    self.numa.drop(uid)
+                    self.numa.stale.add(host)
 
     def claimed(self, claim: Claim) -> None:
         """Keep an assumed claim: it was made."""
@@ -206,12 +216,17 @@ class HostRanking:
             self._columns.settle(claim.host, assumed.amounts, claim.provider.generation)
         else:
             self._stale.add(claim.host)  # it was made before, and repeated
+        if claim.numa is not None:
+            uid, generation = claim.server.uid, claim.placement_generation
+            self.numa.keep(NumaHold(uid, generation, claim.host, claim.numa))
 
     def given_back(self, released: Released) -> None:
         """Count what was just released."""
         for view in released.providers:
             self._see(view)
         self.shared.stale |= any(held.shared for held in released.given_back)
+        for held in released.given_back:
+            self.numa.given_back(held)
         if not released.claims_left:
             for held in released.given_back:
                 self.placements.remove(held.server_uid)
@@ -224,7 +239,8 @@ class HostRanking:
         for claim in under_way:
             self._columns.give_back(claim.host, claim.amounts)
         try:
-            yield
+            with self.numa.nothing_assumed():
+                yield
         finally:
             for claim in under_way:
                 self._columns.consume(claim.host, claim.amounts)
@@ -243,7 +259,8 @@ class HostRanking:
             return True
         if self.shared.stale:
             return True
-        return bool(self._stale) and now - (self._read_at or 0.0) >= rest_seconds
+        is_stale = bool(self._stale or self.numa.stale)
+        return is_stale and now - (self._read_at or 0.0) >= rest_seconds
 
     async def _read(self) -> None:
         now = self._clock.boottime()
@@ -256,6 +273,8 @@ class HostRanking:
                 await self._read_all()
             elif stale:
                 await self._read_some(stale)
+            if old or self.numa.stale:
+                await self.numa.read(None if old else frozenset(self.numa.stale))
             if self.shared.stale or old:
                 await self.shared.read(
                     lambda: [claim.shared for claim in self._assumed.values()]

@@ -108,6 +108,7 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
             duty=duty,
             instances=instances,
             placements=ranking.placements,
+            numa=ranking.numa,
             feeds=context.feeds,
         ),
         statuses=statuses,

@@ -1,6 +1,6 @@
 """Where Servers are, in the API database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from kilonova_operator.domain.epoch import Term
@@ -10,6 +10,7 @@ from kilonova_operator.domain.placement import (
     ClaimRequest,
     HeldClaim,
     InstanceMapping,
+    NumaHold,
     Placement,
     ServerRef,
 )
@@ -101,6 +102,12 @@ class PlacementStore(Protocol):
         self, *, after: str = "", limit: int = PAGE_ROWS
     ) -> Sequence[Placement]:
         """List one page of Servers that have a host, by uid."""
+        ...
+
+    async def list_numa_placements(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[NumaHold]:
+        """List what guests hold of the NUMA cells of hosts; of all if none is named."""
         ...
 
     async def hold_by_name(

@@ -48,6 +48,15 @@ def recount_host(
     return Recount(NumaState(tuple(cells.values())), conflicts)
 
 
+def count_guest(state: NumaState, placement: NumaPlacement) -> NumaState:
+    """Return a counted host with a guest more, as counting anew would give it."""
+    cells = {cell.cell.number: cell for cell in state.cells}
+    for placed in placement.cells:
+        for _ in _count(cells, placement, placed):
+            pass
+    return NumaState(tuple(cells.values()))
+
+
 def _count(
     cells: dict[int, CellState], placement: NumaPlacement, placed: PlacedCell
 ) -> Iterable[str]:

@@ -30,6 +30,7 @@ from kilonova_operator.storage.sql.api.claiming.usages import (
     counted_of,
 )
 from kilonova_operator.storage.sql.api.decisions import forget_decisions
+from kilonova_operator.storage.sql.api.numa_placements import delete_placement
 from kilonova_operator.storage.sql.api.placements import list_claims
 from kilonova_operator.storage.sql.api.providers import (
     read_host_views,
@@ -155,6 +156,8 @@ def _free(
             ),
             execution_options={"synchronize_session": False},
         )
+    if any(claim.numa is not None for claim in given):
+        delete_placement(session, server_uid, placement_generation)
     views = read_host_views(session, hosts=[claim.host for claim in given])
     return tuple(views.values())
 

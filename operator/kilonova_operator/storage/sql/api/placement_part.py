@@ -1,6 +1,6 @@
 """Claims, burials and mappings for coroutines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -14,13 +14,20 @@ from kilonova_operator.domain.placement import (
     DecisionRecord,
     HeldClaim,
     InstanceMapping,
+    NumaHold,
     Placement,
     RestoredClaim,
     ServerRef,
     WitnessedClaim,
 )
 from kilonova_operator.services.stores import PAGE_ROWS
-from kilonova_operator.storage.sql.api import decisions, mappings, placements, repair
+from kilonova_operator.storage.sql.api import (
+    decisions,
+    mappings,
+    numa_placements,
+    placements,
+    repair,
+)
 from kilonova_operator.storage.sql.api.burial import bury
 from kilonova_operator.storage.sql.api.claim_queue import ClaimQueue
 from kilonova_operator.storage.sql.api.claiming.addresses import NicAssigner
@@ -125,6 +132,14 @@ class PlacementPart(StorePart):
         """List one page of Servers that have a host."""
         return await self._database.read(
             partial(placements.list_placements, after=after, limit=limit)
+        )
+
+    async def list_numa_placements(
+        self, hosts: Collection[str] | None = None
+    ) -> Sequence[NumaHold]:
+        """List what guests hold of hosts' NUMA cells."""
+        return await self._database.read(
+            partial(numa_placements.list_placements, hosts=hosts)
         )
 
     async def hold_by_name(

@@ -1,8 +1,9 @@
 """What placements of Servers hold. Blocking."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.placement import Claim, HeldClaim, NicClaim, Placement
@@ -11,6 +12,7 @@ from kilonova_operator.storage.sql.api.schema import (
     AllocationRow,
     InstanceMappingRow,
     IpAllocationRow,
+    NumaPlacementRow,
     ResourceProviderRow,
 )
 
@@ -73,9 +75,9 @@ def list_placements(session: Session, *, after: str, limit: int) -> list[Placeme
     return [Placement(uid, host or "", group, zone) for uid, host, group, zone in found]
 
 
-def select_claims() -> Select[str, int, str, bool, str, int]:
+def select_claims() -> Select[str, int, str, bool, str, int, dict[str, Any]]:
     """Select rows for ``held_claims_of``, in its order."""
-    row, provider = AllocationRow, ResourceProviderRow
+    row, provider, numa = AllocationRow, ResourceProviderRow, NumaPlacementRow
     return (
         select(
             row.server_uid,
@@ -84,8 +86,16 @@ def select_claims() -> Select[str, int, str, bool, str, int]:
             provider.is_host,
             row.resource_class,
             row.used,
+            numa.placement,
         )
         .join(provider, provider.id == row.provider_id)
+        .outerjoin(
+            numa,
+            and_(
+                numa.server_uid == row.server_uid,
+                numa.placement_generation == row.placement_generation,
+            ),
+        )
         .order_by(
             row.server_uid,
             row.placement_generation.desc(),
@@ -127,4 +137,5 @@ def _build_claim(
         shared=held.shared if held else {},
         group_uid=row.group_uid,
         zone=row.zone,
+        numa=held.numa if held else None,
     )

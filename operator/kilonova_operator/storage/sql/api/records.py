@@ -15,6 +15,7 @@ from kilonova_operator.domain.placement import (
     ServerRef,
     Tombstone,
 )
+from kilonova_operator.storage.sql.api.numa_placements import find_placement
 from kilonova_operator.storage.sql.api.schema import (
     InstanceMappingRow,
     IpAllocationRow,
@@ -102,8 +103,8 @@ def range_of(row: NetworkRow | Row[*tuple[Any, ...]]) -> NetworkRange:
 def held_claims_of(rows: Iterable[Sequence[Any]]) -> tuple[HeldClaim, ...]:
     """Gather rows into claims, a placement a claim.
 
-    They are (uid, generation, provider, whether it is a host, class, used), in
-    the order of ``placements.select_claims``.
+    They are (uid, generation, provider, whether it is a host, class, used, place in
+    NUMA cells), in the order of ``placements.select_claims``.
     """
     return tuple(
         _build_held(uid, generation, list(group))
@@ -122,4 +123,5 @@ def _build_held(uid: str, generation: int, rows: list[Sequence[Any]]) -> HeldCla
         host=host,
         amounts=by_provider.pop(host, {}),
         shared=by_provider,
+        numa=find_placement(rows[0][6]),
     )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from ipaddress import IPv4Address
+from typing import Any
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from kilonova_operator.domain.placement import (
     InstanceMapping,
     NicClaim,
+    NumaHold,
     RestoredClaim,
     ServerRef,
     WitnessedClaim,
@@ -31,6 +33,7 @@ from kilonova_operator.storage.sql.api.claiming.usages import (
     change_usage,
     counted_of,
 )
+from kilonova_operator.storage.sql.api.numa_placements import build_rows
 from kilonova_operator.storage.sql.api.placements import list_claims
 from kilonova_operator.storage.sql.api.providers import (
     find_provider,
@@ -42,6 +45,7 @@ from kilonova_operator.storage.sql.api.schema import (
     GroupMemberRow,
     InstanceMappingRow,
     IpAllocationRow,
+    NumaPlacementRow,
     TombstoneRow,
 )
 from kilonova_operator.storage.sql.bulk import insert_rows
@@ -98,6 +102,7 @@ def _rekey(session: Session, row: InstanceMappingRow, server: ServerRef) -> None
         AllocationRow.server_uid,
         GroupMemberRow.server_uid,
         IpAllocationRow.server_uid,
+        NumaPlacementRow.server_uid,
     )
     for key in keys:
         session.execute(
@@ -205,6 +210,7 @@ def _restore_allocations(
         amounts=witness.amounts,
     )
     insert_rows(session.connection(), AllocationRow, rows)
+    insert_rows(session.connection(), NumaPlacementRow, _build_numa_rows(witness))
     if witness.group_uid is not None:
         session.add(
             GroupMemberRow(
@@ -217,6 +223,14 @@ def _restore_allocations(
         )
         session.flush()
     return True
+
+
+def _build_numa_rows(witness: WitnessedClaim) -> list[dict[str, Any]]:
+    """Return the row of a guest's place: it runs there, whoever else has it too."""
+    if witness.numa is None:
+        return []
+    uid, generation = witness.server.uid, witness.placement_generation
+    return build_rows([NumaHold(uid, generation, witness.host, witness.numa)])
 
 
 def _restore_nics(

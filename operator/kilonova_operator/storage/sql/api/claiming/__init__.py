@@ -3,6 +3,7 @@
 ::
 
     read    standings, usage, groups, hosts' room, networks   one statement each
+            what guests hold of NUMA cells, if one of the requests asks for some
     judge   request after request, each seeing what the former were given
     write   compare-and-swap of groups and providers, then bulk inserts
 

@@ -8,15 +8,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Update, bindparam, false, update
 
-from kilonova_operator.domain.placement import Claim, ClaimRequest
+from kilonova_operator.domain.placement import Claim, ClaimRequest, NumaHold
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import ConcurrentUpdate
 from kilonova_operator.storage.sql.api.decisions import add_decisions, insert_decisions
+from kilonova_operator.storage.sql.api.numa_placements import build_rows
 from kilonova_operator.storage.sql.api.records import server_columns
 from kilonova_operator.storage.sql.api.schema import (
     AllocationRow,
     GroupMemberRow,
     InstanceMappingRow,
+    NumaPlacementRow,
 )
 from kilonova_operator.storage.sql.bulk import insert_rows
 from kilonova_operator.storage.sql.transactions import TransactionLost
@@ -51,6 +53,7 @@ def write_claims(
     """
     insert_rows(connection, AllocationRow, _build_allocations(made, id_of))
     insert_rows(connection, GroupMemberRow, _build_members(made))
+    insert_rows(connection, NumaPlacementRow, build_rows(_list_numa(made)))
     first = [m for m in made if m.mapping is None]
     again = [m for m in made if m.mapping is not None]
     insert_rows(connection, InstanceMappingRow, [_build_mapping(m, now) for m in first])
@@ -111,6 +114,13 @@ def _build_members(made: Iterable[NewClaim]) -> list[dict[str, Any]]:
         for new in made
         if new.claim.group_uid is not None
     ]
+
+
+def _list_numa(made: Iterable[NewClaim]) -> Iterable[NumaHold]:
+    for claim in (new.claim for new in made):
+        if claim.numa is not None:
+            uid, generation = claim.server.uid, claim.placement_generation
+            yield NumaHold(uid, generation, claim.host, claim.numa)
 
 
 def _build_values(new: NewClaim, now: datetime) -> dict[str, Any]:

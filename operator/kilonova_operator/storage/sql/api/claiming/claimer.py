@@ -11,6 +11,7 @@ from kilonova_operator.domain.inventory import ProviderView, sort_amounts
 from kilonova_operator.domain.placement import Claim, ClaimRequest, NicClaim
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import ClaimRefused, MemberRefused
+from kilonova_operator.domain.scheduling.numa.guest import NumaPlacement
 from kilonova_operator.storage.sql.api.claiming.addresses import (
     AddressBook,
     Given,
@@ -22,6 +23,7 @@ from kilonova_operator.storage.sql.api.claiming.claim_rows import (
     write_claims,
 )
 from kilonova_operator.storage.sql.api.claiming.group_rules import GroupBook
+from kilonova_operator.storage.sql.api.claiming.numa_book import NumaBook
 from kilonova_operator.storage.sql.api.claiming.rooms import Rooms
 from kilonova_operator.storage.sql.api.claiming.standings import (
     Standing,
@@ -99,6 +101,7 @@ class _Accepted:
     mapping: InstanceMappingRow | None
     usage: Usage
     nics: Given
+    numa: NumaPlacement | None
 
 
 @dataclass(slots=True)
@@ -115,6 +118,7 @@ class _Batch:
     usages: UsageBook = field(init=False)
     groups: GroupBook = field(init=False)
     addresses: AddressBook = field(init=False)
+    numa: NumaBook = field(init=False)
 
     def read(self, requests: Sequence[ClaimRequest]) -> None:
         """Read what the requests are judged by.
@@ -133,6 +137,7 @@ class _Batch:
         self.addresses = self.nics.open_book(connection, requests, placed=placed)
         self.groups = GroupBook(connection, requests)
         self.rooms = Rooms(connection, requests)
+        self.numa = NumaBook(connection, requests)
 
     def judge(self, request: ClaimRequest) -> None:
         """Give a request what it asks for, or nothing.
@@ -146,11 +151,13 @@ class _Batch:
         self.usages.check(request, change)
         self.groups.check(request)
         wanted = self.rooms.check(request)
+        numa = self.numa.find_place(request)
         given = self.addresses.assign(request)
         self.usages.add(change)
         self.groups.join(request)
         self.rooms.take(wanted)
-        self.accepted.append(_Accepted(request, standing.mapping, usage, given))
+        self.numa.take(request, numa)
+        self.accepted.append(_Accepted(request, standing.mapping, usage, given, numa))
 
     def write(self, now: datetime) -> list[Claim]:
         """Write everything that was given; returns the claims."""
@@ -208,6 +215,7 @@ class _Batch:
             },
             group_uid=request.group.group_uid if request.group else None,
             zone=request.zone,
+            numa=accepted.numa,
             provider=views[request.host],
         )
 

@@ -13,6 +13,7 @@ from kilonova_operator.storage.sql.api.schema.networks import (
     IpAllocationRow,
     NetworkRow,
 )
+from kilonova_operator.storage.sql.api.schema.numa import NumaPlacementRow
 from kilonova_operator.storage.sql.api.schema.providers import (
     AllocationRow,
     InventoryRow,
@@ -39,6 +40,7 @@ __all__ = [
     "IpAllocationRow",
     "NamespaceUsageRow",
     "NetworkRow",
+    "NumaPlacementRow",
     "ProviderAggregateRow",
     "ProviderTraitRow",
     "ResourceProviderRow",

@@ -28,6 +28,7 @@ def upgrade() -> None:
     _cells()
     _providers()
     _servers()
+    _numa()
     _networks()
     _groups()
 
@@ -145,6 +146,22 @@ def _servers() -> None:
         sa.Column("host", Name, nullable=True),
         sa.Column("record", JsonText, nullable=False),
     )
+
+
+def _numa() -> None:
+    ensure_table(
+        "numa_placements",
+        sa.Column("server_uid", Uid, primary_key=True),
+        sa.Column(
+            "placement_generation",
+            sa.BigInteger,
+            primary_key=True,
+            autoincrement=False,
+        ),
+        sa.Column("host", Name, nullable=False),
+        sa.Column("placement", JsonText, nullable=False),
+    )
+    ensure_index("numa_placements", ["host"])
 
 
 def _networks() -> None:
