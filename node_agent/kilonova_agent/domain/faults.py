@@ -16,6 +16,10 @@ A fault's class name is also the reason of the condition and of
     ├── StorageFailed         this host's file system or its programs fail
     ├── BridgeNotFound        this host has no such bridge
     ├── NetworkUnavailable    this host cannot make the network
+    ├── CpuUnavailable        a processor it has its place on is not online
+    ├── PagesUnavailable      this host has too few free memory pages
+    ├── NumaCellUnavailable   this host has no such NUMA cell
+    ├── MachineImpossible     what is asked of the machine contradicts itself
     ├── GuestRejected         libvirt refused the guest
     └── SecretNotFound        the user data is not there, or not the one meant
 """
@@ -95,6 +99,28 @@ class NetworkUnavailable(GuestFault):
     """The host cannot make the network."""
 
     retryable: ClassVar[bool] = True
+
+
+class CpuUnavailable(GuestFault):
+    """The host has no online processor where the guest has its place."""
+
+    retryable: ClassVar[bool] = True
+
+
+class PagesUnavailable(GuestFault):
+    """The host has too few free memory pages of a size."""
+
+    retryable: ClassVar[bool] = True
+
+
+class NumaCellUnavailable(GuestFault):
+    """The host has no NUMA cell of that number."""
+
+    retryable: ClassVar[bool] = True
+
+
+class MachineImpossible(GuestFault):
+    """Order, flavor and image ask for a machine that cannot be."""
 
 
 class GuestRejected(GuestFault):

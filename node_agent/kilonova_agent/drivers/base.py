@@ -6,11 +6,12 @@ guest follow each other. Each ends within its time, or raises
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from kilonova_agent.domain.tuning import GuestTuning
 from kilonova_api.instance_spec import InstanceNic
 
 VirtType = Literal["kvm", "qemu"]
@@ -81,6 +82,7 @@ class GuestDefinition:
     config_drive: Path | None
     nics: tuple[InstanceNic, ...]
     console_log: Path
+    tuning: GuestTuning = field(default_factory=GuestTuning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,8 @@ class ComputeDriver(Protocol):
 
         Raises:
             BridgeNotFound: a bridge is missing on this host.
+            CpuUnavailable, PagesUnavailable, NumaCellUnavailable: this host has
+                not what its tuning names.
             GuestRejected: the hypervisor cannot run it.
         """
         ...

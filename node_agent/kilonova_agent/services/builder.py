@@ -11,6 +11,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from kilonova_agent.domain.build_tuning import build_tuning
 from kilonova_agent.domain.faults import ImageTooLarge, SecretNotFound
 from kilonova_agent.domain.orders import OrderRecord
 from kilonova_agent.drivers.base import (
@@ -100,6 +101,7 @@ class Builder:
             config_drive=files.config_drive if spec.config_drive else None,
             nics=spec.networks,
             console_log=files.console_log,
+            tuning=build_tuning(spec),
         )
         await self.driver.spawn(definition, power_on=power_on)
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from kilonova_agent.domain.tuning import CpuShare, GuestTuning
 from kilonova_agent.drivers.base import (
     GuestDefinition,
     GuestMark,
@@ -20,6 +21,7 @@ from kilonova_agent.drivers.libvirt.names import (
     network_name,
 )
 from kilonova_agent.drivers.libvirt.networks import gateway_of
+from kilonova_api.cpu_set import format_cpu_set
 from kilonova_api.instance_spec import InstanceNic
 
 # QEMU's own default makes a small emulated guest hold 240 MiB; 8 makes it thrash.
@@ -44,6 +46,8 @@ class Platform:
     arch: str
     cpu: GuestCpu
     disk_cache: str = "none"
+    page_size_kib: int = 4
+    """Its smallest pages."""
 
 
 def default_cpu(virt_type: VirtType) -> GuestCpu:
@@ -55,11 +59,13 @@ def default_cpu(virt_type: VirtType) -> GuestCpu:
 
 def make_environment() -> Environment:
     """Build the template environment: everything escaped, nothing undefined."""
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("kilonova_agent.drivers.libvirt", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
     )
+    environment.filters["cpus"] = format_cpu_set
+    return environment
 
 
 def build_domain_xml(
@@ -80,7 +86,29 @@ def build_domain_xml(
             for disk, letter in zip(guest.disks, "abcdefgh", strict=False)
         ],
         nics=[_build_nic(nic) for nic in guest.nics],
+        **_build_tuning(guest.tuning, platform),
     )
+
+
+def _build_tuning(tuning: GuestTuning, platform: Platform) -> dict[str, Any]:
+    # libvirt backs no memory by pages of the smallest size, nor did anyone ask.
+    large_pages = [
+        (number, cell.page_size_kib)
+        for number, cell in enumerate(tuning.cells)
+        if cell.page_size_kib is not None
+        and cell.page_size_kib > platform.page_size_kib
+    ]
+    return {
+        "tuning": tuning,
+        "large_pages": large_pages,
+        "host_cells": frozenset(cell.host_cell for cell in tuning.cells),
+        "tunes_cpus": bool(
+            tuning.pins
+            or tuning.emulator
+            or tuning.realtime
+            or tuning.share != CpuShare()
+        ),
+    }
 
 
 def _build_nic(nic: InstanceNic) -> dict[str, Any]:

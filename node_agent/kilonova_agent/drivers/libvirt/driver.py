@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
+from resource import getpagesize
 from typing import Literal, TypeVar
 from weakref import WeakValueDictionary
 
@@ -30,6 +32,7 @@ from kilonova_agent.drivers.libvirt.domain_xml import (
     default_cpu,
     make_environment,
 )
+from kilonova_agent.drivers.libvirt.host_room import explain_refusal, fit_tuning
 from kilonova_agent.drivers.libvirt.inventory import read_inventory
 from kilonova_agent.drivers.libvirt.kvm_probe import executes, has_hardware_flag
 from kilonova_api.instance_spec import InstanceNic
@@ -40,6 +43,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 VirtTypeSetting = Literal["auto", "kvm", "qemu"]
 _CPUINFO = Path("/proc/cpuinfo")
+_BYTES_PER_KIB = 1024
 
 
 class LibvirtDriver:
@@ -137,16 +141,39 @@ class LibvirtDriver:
     async def spawn(self, guest: GuestDefinition, *, power_on: bool = True) -> None:
         """Define the domain, and start it."""
         virt_type = await self._get_virt_type()
-        platform = Platform(virt_type, self._arch, self._cpu or default_cpu(virt_type))
-        xml = build_domain_xml(self._environment, guest, platform)
+        platform = Platform(
+            virt_type,
+            self._arch,
+            self._cpu or default_cpu(virt_type),
+            page_size_kib=getpagesize() // _BYTES_PER_KIB,
+        )
         async with self._lock(guest.uuid):
             try:
                 await self._call(
-                    lambda c: guests.spawn(c, guest.uuid, xml, power_on=power_on)
+                    lambda c: self._spawn(c, guest, platform, power_on=power_on)
                 )
             except GuestRejected:
                 self._filters_defined = False  # perhaps somebody removed it
                 raise
+
+    def _spawn(
+        self,
+        connection: libvirt.virConnect,
+        guest: GuestDefinition,
+        platform: Platform,
+        *,
+        power_on: bool,
+    ) -> None:
+        def build_xml() -> str:
+            tuning = fit_tuning(connection, guest.tuning)
+            fitted = replace(guest, tuning=tuning)
+            return build_domain_xml(self._environment, fitted, platform)
+
+        try:
+            guests.spawn(connection, guest.uuid, build_xml, power_on=power_on)
+        except GuestRejected as refused:
+            explain_refusal(connection, guest.tuning, refused)
+            raise
 
     async def request_shutdown(self, uuid: str) -> None:
         """Press the ACPI power button."""

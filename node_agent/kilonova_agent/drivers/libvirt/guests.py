@@ -2,7 +2,7 @@
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import libvirt
 
@@ -58,9 +58,16 @@ def find_guest(connection: libvirt.virConnect, uuid: str) -> Guest | None:
 
 
 def spawn(
-    connection: libvirt.virConnect, uuid: str, xml: str, *, power_on: bool
+    connection: libvirt.virConnect,
+    uuid: str,
+    build_xml: Callable[[], str],
+    *,
+    power_on: bool,
 ) -> None:
     """Define a domain and start it; one that runs is left as it is.
+
+    ``build_xml`` is asked only of a domain that is off: a fault that it raises
+    stands for one.
 
     Raises:
         BridgeNotFound, GuestRejected: libvirt's answer, in our words, and the
@@ -71,6 +78,7 @@ def spawn(
     domain = _find(connection, uuid)
     if domain is not None and not _power(domain).is_off:
         return
+    xml = build_xml()
     try:
         domain = connection.defineXML(xml)
         if power_on:

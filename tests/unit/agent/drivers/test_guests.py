@@ -76,7 +76,7 @@ def start(error: libvirt.libvirtError, **after: bool) -> None:
     is_broken = after.pop("is_broken", False)
     domain = Domain(error, is_active_after=after.pop("is_active", False))
     connection: Any = Connection(domain, is_broken_after=is_broken)
-    spawn(connection, UUID, "<domain/>", power_on=True)
+    spawn(connection, UUID, lambda: "<domain/>", power_on=True)
 
 
 @pytest.mark.parametrize("error", [REFUSED, LOGGER_AWAY])
