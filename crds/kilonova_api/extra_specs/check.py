@@ -6,7 +6,7 @@ dedicated CPUs must not run on shared ones for a typing error.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -38,29 +38,25 @@ class ExtraSpecProblem:
 
 
 def check_extra_specs(
-    bag: Mapping[str, str], *, site_namespaces: Collection[str] = ()
+    bag: Mapping[str, str],
 ) -> list[ExtraSpecProblem]:
     """Return what is wrong with extra specs, by key; nothing for a sound bag.
 
     A key without a namespace is read by the filters of capabilities and
     aggregates, which know names of a site's own: it always passes.
-    ``site_namespaces`` belong to filters of the site's own, too.
 
     Source: nova.api.validation.extra_specs.validators.validate, Nova 34.
     """
-    found = (_find_problem(key, bag[key], site_namespaces) for key in sorted(bag))
+    found = (_find_problem(key, bag[key]) for key in sorted(bag))
     return [problem for problem in found if problem is not None]
 
 
-def _find_problem(
-    key: str, value: str, site_namespaces: Collection[str]
-) -> ExtraSpecProblem | None:
+def _find_problem(key: str, value: str) -> ExtraSpecProblem | None:
     rule = find_value_rule(key)
     if rule is not None:
         wrong = rule.find_problem(value)
         return None if wrong is None else ExtraSpecProblem(key, wrong)
-    namespace, colon, _ = key.partition(":")
-    if not colon or namespace in site_namespaces:
+    if ":" not in key:
         return None
     return ExtraSpecProblem(key, "unknown", _find_nearest(key))
 
@@ -76,6 +72,12 @@ def find_value_rule(key: str) -> ValueRule | None:
     if group is not None and group[2] in _NAMES[group[1]]:
         return GROUPED[group[1]]
     return None
+
+
+def is_grouped(key: str) -> bool:
+    """Tell whether a key asks in a group of its own, as resources1:VCPU does."""
+    group = _split_group(key)
+    return key == "group_policy" or (group is not None and group[0] != group[1])
 
 
 def _split_group(key: str) -> tuple[str, str, str] | None:

@@ -9,8 +9,8 @@ from kilonova_api.extra_specs.standard_traits import STANDARD_TRAITS
 from kilonova_api.extra_specs.table import KEYS, STANDARD_RESOURCE_CLASSES
 
 
-def say(bag: dict[str, str], **options: list[str]) -> list[str]:
-    return [str(problem) for problem in check_extra_specs(bag, **options)]
+def say(bag: dict[str, str]) -> list[str]:
+    return [str(problem) for problem in check_extra_specs(bag)]
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,6 @@ def test_a_wrong_value_is_said_by_its_key(key: str, value: str, said: str) -> No
 def test_all_problems_are_said_in_the_order_of_their_keys() -> None:
     keys = [p.key for p in check_extra_specs({"hw:b": "1", "a:b": "1", "hw:a": "1"})]
     assert keys == ["a:b", "hw:a", "hw:b"]
-
-
-def test_a_namespace_of_the_sites_own_filter_is_known() -> None:
-    assert say({"acme:rack": "r1"}, site_namespaces=["acme"]) == []
-    assert say({"acne:rack": "r1"}, site_namespaces=["acme"]) == ["acne:rack: unknown"]
 
 
 def test_the_tables_are_as_large_as_their_sources() -> None:

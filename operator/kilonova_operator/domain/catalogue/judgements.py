@@ -4,9 +4,8 @@ What nobody would act on is refused rather than ignored: a flavor that promises
 dedicated cores must not run on shared ones.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
-from kilonova_api.extra_specs.check import ExtraSpecProblem, check_extra_specs
 from kilonova_operator.domain.conditions import Judgement, ready, stalled
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.scheduling.filters.image_properties import (
@@ -16,32 +15,17 @@ from kilonova_operator.domain.scheduling.filters.image_properties import (
 ACTED_ON_PREFIXES = ("hw_", "img_")
 """Image properties with these prefixes change the machine; others are notes."""
 USABLE = "Usable"
-UNKNOWN_EXTRA_SPEC = "UnknownExtraSpec"
-_MOST_PROBLEMS_SAID = 5
 
 
 def judge_flavor(
-    extra_specs: Mapping[str, str], check: Callable[[Sequence[str]], None]
+    extra_specs: Mapping[str, str], check: Callable[[Mapping[str, str]], None]
 ) -> Judgement:
-    """Judge a flavor by its extra specs.
-
-    First whether they are Nova's at all; then ``check`` raises for those that no
-    rule here understands.
-    """
-    problems = check_extra_specs(extra_specs)
-    if problems:
-        return stalled(UNKNOWN_EXTRA_SPEC, _say(problems))
+    """Judge a flavor by its extra specs; ``check`` raises where one means nothing."""
     try:
-        check(tuple(extra_specs))
+        check(extra_specs)
     except KilonovaError as refused:
         return stalled(refused.reason, str(refused))
     return ready(USABLE)
-
-
-def _say(problems: Sequence[ExtraSpecProblem]) -> str:
-    more = len(problems) - _MOST_PROBLEMS_SAID
-    said = "; ".join(str(problem) for problem in problems[:_MOST_PROBLEMS_SAID])
-    return said + (f"; and {more} more" if more > 0 else "")
 
 
 def judge_image(properties: Iterable[str]) -> Judgement:

@@ -6,7 +6,6 @@ from random import Random
 
 import numpy as np
 
-from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.scheduling.columns import (
     FloatArray,
     HostColumns,
@@ -17,6 +16,7 @@ from kilonova_operator.domain.scheduling.decision import (
     HostVerdict,
     Rejected,
 )
+from kilonova_operator.domain.scheduling.extra_spec_check import refuse_extra_specs
 from kilonova_operator.domain.scheduling.interfaces import (
     ClassFilter,
     ClassRule,
@@ -37,17 +37,6 @@ from kilonova_operator.domain.scheduling.views import ClassView, ClassViews, Jud
 from kilonova_operator.domain.scheduling.weights import RawWeights
 
 
-class UnsupportedExtraSpec(KilonovaError):
-    """A flavor asks for something that no rule here understands."""
-
-    def __init__(self, keys: Sequence[str]) -> None:
-        self.keys = tuple(keys)
-        super().__init__(
-            f"extra spec {', '.join(self.keys)} is not supported here. Use a "
-            "flavor without it."
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class SchedulingRules:
     """Pre-filters, filters and weighers, each in its order."""
@@ -58,24 +47,16 @@ class SchedulingRules:
     host_subset_size: int = 1
     shuffle_best_same_weighed_hosts: bool = False
 
-    def check_extra_specs(self, extra_specs: Sequence[str]) -> None:
+    def check_extra_specs(self, extra_specs: Mapping[str, str]) -> None:
         """Refuse what nobody would act on, rather than ignore it.
 
         Raises:
-            UnsupportedExtraSpec: it names every such key.
+            UnknownExtraSpec: Nova does not know a key, or its value.
+            UnsupportedExtraSpec: it names every key that no rule understands.
         """
-        rules = [
-            rule
-            for rule in (*self.prefilters, *self.filters)
-            if isinstance(rule, ClassRule)
-        ]
-        unknown = [
-            key
-            for key in sorted(extra_specs)
-            if not any(rule.understands(key) for rule in rules)
-        ]
-        if unknown:
-            raise UnsupportedExtraSpec(unknown)
+        refuse_extra_specs(
+            extra_specs, prefilters=self.prefilters, filters=self.filters
+        )
 
 
 @dataclass(slots=True)

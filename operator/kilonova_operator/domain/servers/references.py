@@ -17,6 +17,7 @@ from kilonova_api.network import ClusterNetwork, Network
 from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
 from kilonova_api.server_spec import NetworkRef, ServerNic
+from kilonova_operator.domain.catalogue.judgements import judge_image
 
 MAX_USER_DATA_BYTES = 49151
 """65535 bytes in base64, as in Nova (nova.compute.api.MAX_USERDATA_SIZE)."""
@@ -140,9 +141,10 @@ def _image_problems(server: Server, found: References) -> Iterator[Problem]:
             waits=True,
         )
         return
-    stalled = image.status.condition("Stalled")
-    if stalled is not None and stalled.status == "True":
-        yield Problem(stalled.reason, f"{ref.kind} {ref.name}: {stalled.message}")
+    # Its status may not say so yet.
+    judged = judge_image(image.spec.properties)
+    if judged.also == "Stalled":
+        yield Problem(judged.reason, f"{ref.kind} {ref.name}: {judged.message}")
     if flavor is None:
         return
     size, file = flavor.spec, image.spec

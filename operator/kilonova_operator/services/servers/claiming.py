@@ -71,7 +71,7 @@ class HostClaimer:
 
         Raises:
             ClaimRefused: no other host would change that.
-            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+            One of UNREADABLE: flavor, image or a hint cannot be read.
         """
         lost: dict[str, str] = {}
         """What the claim of each host failed that looked as if it had room."""
@@ -103,7 +103,7 @@ class HostClaimer:
         """Choose a host, and build the claim of it; None: no host fits.
 
         Raises:
-            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+            One of UNREADABLE: flavor, image or a hint cannot be read.
         """
         quota = await self.quotas.find_limits(server.metadata.namespace or "")
         tried = frozenset((*attempt.tried_hosts, *avoided))
@@ -139,7 +139,7 @@ class HostClaimer:
         ``most``: of how many hosts, the best first.
 
         Raises:
-            UnsupportedExtraSpec: the flavor asks for what nobody understands.
+            One of UNREADABLE: flavor, image or a hint cannot be read.
         """
         decision = await self.ranking.select(lambda: self.requests.build(server, found))
         return decision, self.ranking.explain(

@@ -26,13 +26,13 @@ from kilonova_api.server_spec import ServerSpec
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import QuotaExceeded
 from kilonova_operator.domain.scheduling.decision import HostVerdict
-from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
 from kilonova_operator.domain.servers.references import Problem, find_problem
 from kilonova_operator.services.admin_verbs import BadRequest, read_strictly
 from kilonova_operator.services.quotas.directory import QuotaDirectory
 from kilonova_operator.services.servers.claiming import HostClaimer
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.hosts import HostDirectory
+from kilonova_operator.services.servers.requests import UNREADABLE
 from kilonova_operator.services.servers.unplaced import build_refusal
 from kilonova_operator.services.stores import ApiStore
 
@@ -62,7 +62,7 @@ class DryRun:
             decision, verdicts = await self.claimer.explain(
                 server, found, most=request.hosts
             )
-        except UnsupportedExtraSpec as refused:
+        except UNREADABLE as refused:
             refusal = _describe(build_refusal(refused))
             return DryRunAnswer(server=server.key, problem=refusal)
         if problem is None:

@@ -16,11 +16,6 @@ from kilonova_api.server import Server
 from kilonova_operator.domain.placement import Claim, InstanceMapping
 from kilonova_operator.domain.refusals import ClaimRefused, DomainExists
 from kilonova_operator.domain.scheduling.decision import Decision
-from kilonova_operator.domain.scheduling.filters.near_host import MalformedAddress
-from kilonova_operator.domain.scheduling.flavor_words import MalformedRequest
-from kilonova_operator.domain.scheduling.json_query import MalformedQuery
-from kilonova_operator.domain.scheduling.numa.request import NumaRequestInvalid
-from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
 from kilonova_operator.domain.servers.references import (
     Problem,
     References,
@@ -36,6 +31,7 @@ from kilonova_operator.services.servers.claiming import (
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader, list_references
 from kilonova_operator.services.servers.placement_status import PlacementStatus
+from kilonova_operator.services.servers.requests import UNREADABLE
 from kilonova_operator.services.servers.together import GroupPlacer, Outcome
 from kilonova_operator.services.servers.unplaced import (
     RETRY_SECONDS,
@@ -44,14 +40,7 @@ from kilonova_operator.services.servers.unplaced import (
 )
 from kilonova_operator.services.stores import ApiStore
 
-_REFUSALS = (
-    ClaimRefused,
-    UnsupportedExtraSpec,
-    MalformedRequest,
-    NumaRequestInvalid,
-    MalformedQuery,
-    MalformedAddress,
-)
+_REFUSALS = (ClaimRefused, *UNREADABLE)
 """Why a Server gets no host though there may be room."""
 
 

@@ -15,6 +15,14 @@ from kilonova_operator.domain.scheduling.build_class import (
     Wishes,
     build_request_class,
 )
+from kilonova_operator.domain.scheduling.extra_spec_check import (
+    UnknownExtraSpec,
+    UnsupportedExtraSpec,
+)
+from kilonova_operator.domain.scheduling.filters.near_host import MalformedAddress
+from kilonova_operator.domain.scheduling.flavor_words import MalformedRequest
+from kilonova_operator.domain.scheduling.json_query import MalformedQuery
+from kilonova_operator.domain.scheduling.numa.request import NumaRequestInvalid
 from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.domain.scheduling.request import (
     BuildRequest,
@@ -27,6 +35,15 @@ from kilonova_operator.domain.servers.instance_spec import MIN_AGENT_VERSION
 from kilonova_operator.domain.servers.references import AnyImage, References
 from kilonova_operator.services.servers.placements import PlacementIndex
 
+UNREADABLE = (
+    UnknownExtraSpec,
+    UnsupportedExtraSpec,
+    MalformedRequest,
+    NumaRequestInvalid,
+    MalformedQuery,
+    MalformedAddress,
+)
+"""What a request raises that cannot be built: no host is asked."""
 _MOST_CLASSES = 1024
 _NO_HINTS = SchedulingHints()
 _NO_WORD = ServerScheduling()
@@ -72,6 +89,7 @@ class RequestBuilder:
         """Return what is asked for one guest.
 
         Raises:
+            UnknownExtraSpec: the flavor has a key that means nothing to Nova.
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
             MalformedRequest, NumaRequestInvalid: flavor or image cannot be read.
             MalformedQuery, MalformedAddress: a hint of the Server cannot be read.
@@ -104,7 +122,7 @@ class RequestBuilder:
     def _build_class(
         self, flavor: Flavor, image: AnyImage, wishes: Wishes
     ) -> RequestClass:
-        self.rules.check_extra_specs(tuple(list_extra_specs(flavor.spec)))
+        self.rules.check_extra_specs(list_extra_specs(flavor.spec))
         return build_request_class(
             flavor.metadata.name,
             flavor.spec,

@@ -85,7 +85,7 @@ class GroupPlacer:
         """Place all members that wait; None: this one is placed by itself.
 
         Raises:
-            ClaimRefused, UnsupportedExtraSpec: as for one Server.
+            ClaimRefused, one of UNREADABLE: as for one Server.
         """
         group = found.group
         if group is None or group.spec.min_members is None:

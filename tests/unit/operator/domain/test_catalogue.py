@@ -1,6 +1,6 @@
 """What nobody would act on is refused rather than ignored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import pytest
 
@@ -8,8 +8,8 @@ from kilonova_operator.domain.catalogue.judgements import judge_flavor, judge_im
 from kilonova_operator.domain.scheduling.defaults import build_default_rules
 
 
-def check(keys: Sequence[str]) -> None:
-    build_default_rules().check_extra_specs(keys)
+def check(extra_specs: Mapping[str, str]) -> None:
+    build_default_rules().check_extra_specs(extra_specs)
 
 
 def test_a_plain_flavor_is_usable() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kilonova_operator.domain.scheduling.defaults import UnknownRule
+from kilonova_operator.domain.scheduling.extra_spec_check import UnknownExtraSpec
 from kilonova_operator.domain.scheduling.options import (
     DEFAULT_FILTERS,
     DEFAULT_WEIGHERS,
@@ -54,7 +55,9 @@ def test_the_example_of_the_docs_is_found_and_judges() -> None:
     asking = made_request(extra_specs={"license:needed": "yes"})
     assert passing(rules.filters[-1], hosts, asking) == ["with"]
     assert passing(rules.filters[-1], hosts, made_request()) == ["with", "without"]
-    rules.check_extra_specs(("license:needed",))
+    rules.check_extra_specs({"license:needed": "yes"})
+    with pytest.raises(UnknownExtraSpec, match="license:neded: unknown"):
+        rules.check_extra_specs({"license:neded": "yes"})
 
 
 @pytest.mark.usefixtures("example")

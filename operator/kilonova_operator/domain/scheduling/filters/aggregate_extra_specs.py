@@ -1,5 +1,6 @@
 """AggregateInstanceExtraSpecsFilter: extra specs that aggregates must satisfy."""
 
+from kilonova_api.extra_specs.table import KEYS
 from kilonova_operator.domain.scheduling.aggregates import AggregateSet
 from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.extra_spec_match import satisfies
@@ -21,9 +22,11 @@ class AggregateInstanceExtraSpecsFilter(FactsAlone):
     runs_on_rebuild = False
 
     def understands(self, extra_spec: str) -> bool:
-        """Claim keys of the scope, and those without one."""
-        scope, colon, _ = extra_spec.partition(":")
-        return not colon or scope == _SCOPE
+        """Claim keys of the scope, and those without one.
+
+        Not those that Nova gives a meaning of their own: nobody here acts on it.
+        """
+        return _is_judged(extra_spec) and extra_spec not in KEYS
 
     def applies(self, asked: RequestClass) -> bool:
         """Look only where such a key is asked for."""
@@ -50,5 +53,10 @@ class AggregateInstanceExtraSpecsFilter(FactsAlone):
         return [
             (key.removeprefix(f"{_SCOPE}:"), requirement)
             for key, requirement in asked.extra_specs
-            if self.understands(key)
+            if _is_judged(key)
         ]
+
+
+def _is_judged(key: str) -> bool:
+    scope, colon, _ = key.partition(":")
+    return not colon or scope == _SCOPE

@@ -15,8 +15,8 @@ from kilonova_operator.domain.inventory import (
 from kilonova_operator.domain.scheduling.columns import HostColumns
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.scheduling.defaults import build_default_rules
+from kilonova_operator.domain.scheduling.extra_spec_check import UnsupportedExtraSpec
 from kilonova_operator.domain.scheduling.request import BuildRequest
-from kilonova_operator.domain.scheduling.scheduler import UnsupportedExtraSpec
 from support.scheduling import (
     SMALL,
     equal_hosts,
@@ -108,10 +108,10 @@ def test_a_cell_that_is_asked_for_leaves_the_others_out() -> None:
 
 
 def test_an_extra_spec_nobody_understands_is_named() -> None:
-    keys = ("hw:cpu_polcy", "capabilities:vcpus_total")
-    with pytest.raises(UnsupportedExtraSpec, match="hw:cpu_polcy") as refused:
-        build_default_rules().check_extra_specs(keys)
-    assert refused.value.keys == ("hw:cpu_polcy",)
+    bag = {"hw:pmu": "true", "capabilities:vcpus_total": "8"}
+    with pytest.raises(UnsupportedExtraSpec, match="hw:pmu") as refused:
+        build_default_rules().check_extra_specs(bag)
+    assert refused.value.keys == ("hw:pmu",)
     assert refused.value.reason == "UnsupportedExtraSpec"
 
 

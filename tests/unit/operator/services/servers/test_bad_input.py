@@ -125,7 +125,7 @@ LOST = [
         id="secret",
     ),
     pytest.param(
-        "UnsupportedExtraSpec",
+        "UnknownExtraSpec",
         odd_flavor,
         lambda lab: lab.cluster.put(Flavor.resource(), flavor_manifest(extraSpecs={})),
         id="extra spec",
@@ -181,7 +181,7 @@ async def test_a_plain_mistake_is_told_at_once(
 
 async def test_an_extra_spec_that_nobody_understands_is_refused() -> None:
     lab = ServerLab()
-    spec = {"extraSpecs": {"hw:cpu_polcy": "dedicated"}}
+    spec = {"extraSpecs": {"hw:watchdog_action": "reset"}}
     lab.cluster.put(Flavor.resource(), flavor_manifest("odd", **spec))
     key = lab.create_server(flavorRef={"name": "odd"})
     await lab.run(seconds=1)

@@ -143,10 +143,25 @@ async def test_groups_zones_and_hints_count_as_for_a_real_server(
     assert (await dry_run(lab, beside)).host == taken
 
 
-async def test_an_extra_spec_that_nobody_understands_is_told(lab: ServerLab) -> None:
-    manifest = add_flavor(lab, "odd", extraSpecs={"hw:warp_drive": "on"})
+@pytest.mark.parametrize(
+    ("key", "word", "reason"),
+    [
+        ("hw:warp_drive", "on", "UnknownExtraSpec"),
+        ("hw:tpm_version", "2.0", "UnsupportedExtraSpec"),
+        ("capabilities:free_ram_mb", "=> 8", "MalformedRequest"),
+    ],
+)
+async def test_a_flavor_that_cannot_be_read_is_told(
+    lab: ServerLab, key: str, word: str, reason: str
+) -> None:
+    manifest = add_flavor(lab, "odd", extraSpecs={key: word})
     answer = await dry_run(lab, manifest)
-    assert answer.problem.reason == "UnsupportedExtraSpec"
+    assert answer.problem.reason == reason
+
+
+async def test_a_query_that_cannot_be_read_is_told(lab: ServerLab) -> None:
+    answer = await dry_run(lab, server_manifest(schedulingHints={"query": "[~]"}))
+    assert answer.problem.reason == "MalformedQuery"
 
 
 MANIFEST = server_manifest()

@@ -30,10 +30,10 @@ def told(lab: ServerLab, key: Key) -> tuple[str, str]:
 
 BAD_FLAVORS = [
     ({"resources:CUSTOM_licence": "1"}, "resources:CUSTOM_licence"),
-    ({"resources:LICENCE": "1"}, "'LICENCE' is no resource class"),
-    ({"resources:VCPU": "some"}, "'some' must be a whole number"),
-    ({"trait:GOLD": "required"}, "'GOLD' is no trait"),
-    ({"trait:CUSTOM_GOLD": "preferred"}, "must be required or forbidden"),
+    ({"resources:LICENCE": "1"}, "resources:LICENCE: unknown"),
+    ({"resources:VCPU": "some"}, 'resources:VCPU: "some" is no whole'),
+    ({"trait:GOLD": "required"}, "trait:GOLD: unknown"),
+    ({"trait:CUSTOM_GOLD": "preferred"}, "none of required, forbidden"),
     ({"capabilities:free_ram_mb": "=> 8"}, "'=>' is no operator"),
     ({"capabilities:free_ram_mb": ">= nan"}, "'nan' is none"),
     ({"colour": "red"}, "extra spec colour is not supported here"),
