@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from kilonova_api.instance import Instance
@@ -15,17 +16,25 @@ _LOOK_SECONDS = 0.1
 
 
 async def boot(
-    lab: AgentLab, user_data: bytes | None, *, config_drive: bool = True, **nic: Any
+    lab: AgentLab,
+    user_data: bytes | None,
+    *,
+    config_drive: bool = True,
+    place: Mapping[str, Any] | None = None,
+    **nic: Any,
 ) -> Instance:
-    """Order a guest of the lab's image with one NIC, and wait until it runs."""
+    """Order a guest of the lab's image with one NIC, and wait until it runs.
+
+    ``place``: fields of the order that say where it runs on the host.
+    """
     image = await asyncio.to_thread(ensure_guest_image)
     await asyncio.to_thread(shutil.copy, image.image, lab.images.folder / "tiny.qcow2")
     body = make_instance(
         host=lab.node,
         image=lab.images.image_of("tiny.qcow2", format_="qcow2"),
-        flavor=FLAVOR,
         networks=[make_nic_body(**nic)],
         configDrive=config_drive,
+        **{"flavor": FLAVOR, **(place or {})},
     )
     if user_data is not None:
         await lab.write_secret(make_user_data(body, user_data))
