@@ -9,6 +9,7 @@ from kilonova_api.guest_numa import CpuNumbers, GuestNuma
 from kilonova_api.image import ImageFile
 from kilonova_api.meta import MAX_INT64, CrdModel, cel, immutable_optional, list_map
 from kilonova_api.network import Cidr, DnsServers, Ipv4
+from kilonova_api.resources import MAX_AMOUNT, ResourceClass
 from kilonova_api.server_spec import Metadata, NicName, PowerState
 
 _INT64 = {"format": "int64"}
@@ -115,6 +116,20 @@ class DestroyOrder(CrdModel):
     ]
 
 
+class SharedHold(CrdModel):
+    """What the guest takes of a provider that hosts share."""
+
+    provider: Annotated[
+        str, Field(description="Name of the provider.", min_length=1, max_length=300)
+    ]
+    resource_class: Annotated[
+        ResourceClass, Field(description="Placement's name of what is taken.")
+    ]
+    amount: Annotated[
+        int, Field(description="How much of it the guest holds.", ge=1, le=MAX_AMOUNT)
+    ]
+
+
 class InstanceSpec(CrdModel):
     """What the host must run."""
 
@@ -177,6 +192,18 @@ class InstanceSpec(CrdModel):
     flavor: Annotated[
         FlavorSize, Field(description="The flavor as it was when placed.")
     ]
+    shared_amounts: Annotated[
+        tuple[SharedHold, ...],
+        Field(
+            description=(
+                "What of the flavor is not taken of the host, but of what its "
+                "aggregates share. The host does nothing with it; a lost database "
+                "gets it back from here."
+            ),
+            max_length=64,
+            json_schema_extra=list_map("provider", "resourceClass"),
+        ),
+    ] = ()
     image_name: Annotated[str, Field(description="Name of the image.", max_length=253)]
     image: Annotated[ImageFile, Field(description="The image's file.")]
     networks: Annotated[

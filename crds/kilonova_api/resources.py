@@ -10,7 +10,7 @@ from pydantic import Field
 
 from kilonova_api.meta import CrdModel, cel
 
-_MAX_AMOUNT = 2_147_483_647
+MAX_AMOUNT = 2_147_483_647
 """Placement keeps amounts in 32 bits."""
 
 TraitName = Annotated[str, Field(max_length=240, pattern=r"^[A-Z][A-Z0-9_]*$")]
@@ -56,14 +56,14 @@ class Inventory(CrdModel):
     """How much of a resource class there is, and in which amounts it is given."""
 
     total: Annotated[
-        int, Field(description="How much there is in all.", ge=1, le=_MAX_AMOUNT)
+        int, Field(description="How much there is in all.", ge=1, le=MAX_AMOUNT)
     ]
     reserved: Annotated[
         int | None,
         Field(
             description="How much of it guests never get; 0 when left out.",
             ge=0,
-            le=_MAX_AMOUNT,
+            le=MAX_AMOUNT,
         ),
     ] = None
     allocation_ratio: Annotated[
@@ -80,7 +80,7 @@ class Inventory(CrdModel):
         Field(
             description="The least that one Server may take; 1 when left out.",
             ge=1,
-            le=_MAX_AMOUNT,
+            le=MAX_AMOUNT,
         ),
     ] = None
     max_unit: Annotated[
@@ -88,7 +88,7 @@ class Inventory(CrdModel):
         Field(
             description="The most that one Server may take; total when left out.",
             ge=1,
-            le=_MAX_AMOUNT,
+            le=MAX_AMOUNT,
         ),
     ] = None
     step_size: Annotated[
@@ -96,7 +96,7 @@ class Inventory(CrdModel):
         Field(
             description="What an amount must be a multiple of; 1 when left out.",
             ge=1,
-            le=_MAX_AMOUNT,
+            le=MAX_AMOUNT,
         ),
     ] = None
 

@@ -209,7 +209,8 @@ class WitnessedClaim:
     """What an Instance or a host's report says a Server holds.
 
     ``deleted``: the witness carries a destroy order because its Server was
-    deleted; an order because it moved is no such word.
+    deleted; an order because it moved is no such word. ``vcpus`` and ``ram_mib``
+    are the flavor's, as the quota counts them; without them the amounts' are taken.
     """
 
     server: ServerRef
@@ -218,11 +219,14 @@ class WitnessedClaim:
     placement_generation: int
     amounts: Mapping[str, int]
     nics: tuple[NicClaim, ...] = ()
+    shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     object_generation: int = 0
     deleted: bool = False
     group_uid: str | None = None
     zone: str = ""
     numa: NumaPlacement | None = None
+    vcpus: int | None = None
+    ram_mib: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,11 @@ def build_witness(instance: Instance) -> WitnessedClaim:
     spec = instance.spec
     # A guest that ends because its Server moved says nothing of the Server's end.
     ended = spec.destroy is not None and spec.destroy.reason == SERVER_DELETED
+    own = build_amounts(spec.flavor, spec.image.properties)
+    shared: dict[str, dict[str, int]] = {}
+    for hold in spec.shared_amounts:
+        own.pop(hold.resource_class, None)
+        shared.setdefault(hold.provider, {})[hold.resource_class] = hold.amount
     return WitnessedClaim(
         server=ServerRef(
             uid=spec.server.uid, namespace=spec.server.namespace, name=spec.server.name
@@ -70,7 +75,8 @@ def build_witness(instance: Instance) -> WitnessedClaim:
         instance_uuid=instance.metadata.name,
         host=spec.host,
         placement_generation=spec.placement_generation,
-        amounts=build_amounts(spec.flavor, spec.image.properties),
+        amounts=own,
+        shared=shared,
         nics=tuple(
             NicClaim(nic.name, nic.network_id, nic.address, nic.mac)
             for nic in spec.networks
@@ -78,4 +84,6 @@ def build_witness(instance: Instance) -> WitnessedClaim:
         object_generation=spec.server_generation,
         deleted=ended,
         numa=read_placement(spec),
+        vcpus=spec.flavor.vcpus,
+        ram_mib=spec.flavor.ram_mib,
     )

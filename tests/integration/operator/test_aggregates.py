@@ -16,6 +16,7 @@ from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
 from kilonova_api.server_quota import ServerQuota
 from kilonova_lab.controlplane import ControlPlane
+from kilonova_operator.services.witnesses import build_witness
 from support.server_stage import ServerStage, server_stage
 from support.servers import NAMESPACE as SHOP
 from support.servers import flavor_manifest, group_manifest
@@ -198,6 +199,9 @@ async def test_servers_take_of_what_their_aggregate_shares_and_no_more(
     (held,) = await store.list_claims(server.metadata.uid)
     assert held.shared == {"aggregate:licensed": {"CUSTOM_LICENCE": 1}}
     assert "CUSTOM_LICENCE" not in held.amounts
+    (ordered,) = await stage.instances()
+    witness = build_witness(ordered)
+    assert (witness.amounts, witness.shared) == (held.amounts, held.shared)
     second = await stage.create_server("second", **asked)
     await stage.wait_server(
         second, lambda s: s.status.why == "NoValidHost", "no licence is left"

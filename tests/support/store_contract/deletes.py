@@ -5,15 +5,21 @@ from datetime import timedelta
 
 import pytest
 
+from kilonova_operator.domain.inventory import Inventory
 from kilonova_operator.domain.placement import (
     BuryRequest,
     DecisionRecord,
     NicClaim,
     WitnessedClaim,
 )
-from kilonova_operator.domain.refusals import DomainExists, MappingNotFound
+from kilonova_operator.domain.refusals import (
+    CapacityExceeded,
+    DomainExists,
+    MappingNotFound,
+)
 from support.databases import SMALL, Databases, made_claim, made_server
 from support.store_contract.claims import ETH0, NET, open_prepared
+from support.store_contract.invariants import find_violations
 
 DAY = timedelta(days=1)
 
@@ -210,6 +216,57 @@ async def test_a_lost_claim_is_put_back_from_its_witness(databases: Databases) -
     assert (claim.nics, claim.amounts) == (witness.nics, SMALL)
     next_claim = await store.claim(term, made_claim(1, "hv2", nics=(ETH0,)))
     assert next_claim.placement_generation == 4
+
+
+async def test_what_was_taken_of_a_shared_provider_is_put_back(
+    databases: Databases,
+) -> None:
+    url = databases.api_url()
+    store, term = await open_prepared(databases, url=url)
+    await store.ensure_provider(term, "aggregate:old")
+    pool = {"CUSTOM_LICENCE": Inventory(total=4)}
+    filled = await store.set_provider_inventory(term, "aggregate:old", pool)
+    generation = filled.generation
+    await store.freeze(term, "DatabaseWentBack", "test")
+    # One provider is in the older database, the other came after it.
+    shared = {
+        "aggregate:old": {"CUSTOM_LICENCE": 3},
+        "aggregate:new": {"CUSTOM_KEY": 1},
+    }
+    witness = made_witness(1, shared=shared)
+    assert (await store.restore_claim(term, witness)).changed
+    assert not (await store.restore_claim(term, witness)).changed
+    (held,) = await store.list_claims(witness.server.uid)
+    assert (held.host, held.amounts, held.shared) == ("hv1", SMALL, shared)
+    old = await store.find_provider("aggregate:old")
+    assert old is not None
+    assert old.used == {"CUSTOM_LICENCE": 3}
+    assert old.generation > generation, "who claims of it meanwhile loses its swap"
+    # Its aggregate, which is an object, says what there is of it.
+    key = {"CUSTOM_KEY": Inventory(total=1)}
+    await store.set_provider_inventory(term, "aggregate:new", key)
+    (new,) = await store.list_providers(sharing=True)
+    assert (new.name, new.used) == ("aggregate:new", {"CUSTOM_KEY": 1})
+    await store.unfreeze(term)
+    more = replace(made_claim(2), shared={"aggregate:old": {"CUSTOM_LICENCE": 2}})
+    with pytest.raises(CapacityExceeded, match="1 CUSTOM_LICENCE free"):
+        await store.claim(term, more)
+    await store.record_delete(term, witness.server)
+    assert (await store.release(term, witness.server.uid, 3)).finished
+    for name in shared:
+        await store.delete_provider(term, name)
+    assert find_violations(url) == {}
+
+
+async def test_a_server_put_back_counts_as_its_flavor_does(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    emulator = {"PCPU": 3, "MEMORY_MB": 2048}
+    witness = made_witness(1, amounts=emulator, vcpus=2, ram_mib=2048)
+    await store.restore_claim(term, witness)
+    usage = await store.read_usage(witness.server.namespace_uid)
+    assert (usage.cores, usage.ram_mib) == (2, 2048)
 
 
 async def test_a_witness_is_believed_over_capacity(databases: Databases) -> None:

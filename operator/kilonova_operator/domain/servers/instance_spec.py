@@ -12,6 +12,7 @@ from kilonova_api.instance_spec import (
     InstanceNic,
     InstanceSpec,
     ServerIdentity,
+    SharedHold,
     UserDataSecret,
 )
 from kilonova_api.network import ClusterNetwork
@@ -53,6 +54,8 @@ class GivenPlace:
     placement_generation: int
     ports: Mapping[str, GivenPort]
     """By the name of the NIC."""
+    shared: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What is claimed of other providers than the host, by name and class."""
     cpus: GuestCpus = field(default_factory=GuestCpus)
 
 
@@ -99,6 +102,11 @@ def build_order(
         power_state=spec.power_state,
         flavor_name=spec.flavor_ref.name,
         flavor=build_flavor_snapshot(found.flavor.spec),
+        shared_amounts=tuple(
+            SharedHold(provider=provider, resource_class=name, amount=amount)
+            for provider, amounts in sorted(place.shared.items())
+            for name, amount in sorted(amounts.items())
+        ),
         image_name=spec.image_ref.name,
         image=ImageFile.model_validate(found.image.spec.model_dump()),
         networks=tuple(_nic(nic, found, place) for nic in spec.networks),

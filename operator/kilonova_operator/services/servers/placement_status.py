@@ -82,4 +82,5 @@ def build_place(claim: Claim, zone: str | None) -> GivenPlace:
             )
             for nic in claim.nics
         },
+        shared=claim.shared,
     )

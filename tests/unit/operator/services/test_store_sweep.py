@@ -11,7 +11,12 @@ import pytest
 from kilonova_api.flavor import FlavorSize
 from kilonova_api.image import ImageFile
 from kilonova_api.instance import Instance
-from kilonova_api.instance_spec import DestroyOrder, InstanceSpec, ServerIdentity
+from kilonova_api.instance_spec import (
+    DestroyOrder,
+    InstanceSpec,
+    ServerIdentity,
+    SharedHold,
+)
 from kilonova_api.kube.errors import KubeError, StoreWentBack
 from kilonova_api.meta import ObjectMeta
 from kilonova_operator.domain.refusals import (
@@ -70,6 +75,25 @@ def test_only_a_deleted_servers_end_speaks_of_the_servers_end(
     assert (witness.server.uid, witness.host) == (UID, "hv1")
     assert (witness.placement_generation, witness.object_generation) == (3, 2)
     assert witness.amounts == {"VCPU": 1, "MEMORY_MB": 64}
+
+
+def test_what_is_taken_of_a_shared_provider_is_not_taken_of_the_host() -> None:
+    instance = made_instance(None)
+    flavor = FlavorSize(
+        vcpus=1, ram_mib=64, root_gib=5, extra_specs={"resources:CUSTOM_KEY": "2"}
+    )
+    holds = (
+        SharedHold(provider="aggregate:keys", resource_class="CUSTOM_KEY", amount=2),
+        SharedHold(provider="aggregate:nfs", resource_class="DISK_GB", amount=5),
+    )
+    spec = instance.spec.model_copy(update={"flavor": flavor, "shared_amounts": holds})
+    witness = build_witness(instance.model_copy(update={"spec": spec}))
+    assert witness.amounts == {"VCPU": 1, "MEMORY_MB": 64}
+    assert witness.shared == {
+        "aggregate:keys": {"CUSTOM_KEY": 2},
+        "aggregate:nfs": {"DISK_GB": 5},
+    }
+    assert (witness.vcpus, witness.ram_mib) == (1, 64)
 
 
 async def _read_none() -> list[Any]:

@@ -14,8 +14,8 @@ from kilonova_operator.domain.placement import (
     RestoredClaim,
     ServerRef,
     WitnessedClaim,
-    build_quota_amounts,
 )
+from kilonova_operator.domain.providers import SHARING_TRAIT
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import (
     HostUnmapped,
@@ -32,9 +32,15 @@ from kilonova_operator.storage.sql.api.claiming.usages import (
     build_change,
     change_usage,
     counted_of,
+    usage_of_claim,
 )
 from kilonova_operator.storage.sql.api.numa_placements import build_rows
 from kilonova_operator.storage.sql.api.placements import list_claims
+from kilonova_operator.storage.sql.api.provider_trees import (
+    ensure_provider,
+    get_row,
+    set_traits,
+)
 from kilonova_operator.storage.sql.api.providers import (
     find_provider,
     step_generations,
@@ -156,7 +162,8 @@ def _restore_mapping(
     mapping.queued_for_delete = deleted
     mapping.cell, mapping.host = cell, witness.host
     mapping.placement_generation = witness.placement_generation
-    mapping.vcpus, mapping.ram_mib = build_quota_amounts(witness.amounts)
+    usage = usage_of_claim(witness)
+    mapping.vcpus, mapping.ram_mib = usage.cores, usage.ram_mib
     mapping.group_uid, mapping.zone = witness.group_uid, witness.zone
     mapping.object_generation = max(
         mapping.object_generation, witness.object_generation
@@ -202,13 +209,21 @@ def _restore_allocations(
     held = list_claims(session, server_uid=witness.server.uid)
     if any(h.placement_generation == witness.placement_generation for h in held):
         return False
-    step_generations(session, [provider_id])
-    rows = build_allocations(
-        provider_id,
-        server_uid=witness.server.uid,
-        placement_generation=witness.placement_generation,
-        amounts=witness.amounts,
-    )
+    taken = {provider_id: witness.amounts} | {
+        _ensure_sharing(session, name): amounts
+        for name, amounts in witness.shared.items()
+    }
+    step_generations(session, taken)
+    rows = [
+        row
+        for provider, amounts in taken.items()
+        for row in build_allocations(
+            provider,
+            server_uid=witness.server.uid,
+            placement_generation=witness.placement_generation,
+            amounts=amounts,
+        )
+    ]
     insert_rows(session.connection(), AllocationRow, rows)
     insert_rows(session.connection(), NumaPlacementRow, _build_numa_rows(witness))
     if witness.group_uid is not None:
@@ -223,6 +238,16 @@ def _restore_allocations(
         )
         session.flush()
     return True
+
+
+def _ensure_sharing(session: Session, name: str) -> int:
+    """Return the id of a provider that hosts share; its aggregate fills it later."""
+    row = find_provider(session, name)
+    if row is None:
+        ensure_provider(session, name, parent=None)
+        set_traits(session, name, (SHARING_TRAIT,))
+        row = get_row(session, name)
+    return row.id
 
 
 def _build_numa_rows(witness: WitnessedClaim) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ from kilonova_operator.storage.sql.api.claiming.usages import (
     UsageBook,
     build_change,
     counted_of,
-    usage_of_request,
+    usage_of_claim,
 )
 from kilonova_operator.storage.sql.api.placements import find_claims
 from kilonova_operator.storage.sql.api.schema import InstanceMappingRow
@@ -182,7 +182,7 @@ class _Batch:
         mapping = self.standings[request.server.uid].mapping
         before = None if mapping is None else counted_of(mapping)
         uid = request.server.namespace_uid or (mapping.namespace_uid if mapping else "")
-        usage = usage_of_request(request)
+        usage = usage_of_claim(request)
         return usage, build_change(before, (uid, usage))
 
     def _build_claim(

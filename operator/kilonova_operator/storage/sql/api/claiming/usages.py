@@ -4,7 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, select
 
-from kilonova_operator.domain.placement import ClaimRequest, build_quota_amounts
+from kilonova_operator.domain.placement import (
+    ClaimRequest,
+    WitnessedClaim,
+    build_quota_amounts,
+)
 from kilonova_operator.domain.quota import Usage, count_server
 from kilonova_operator.domain.refusals import QuotaExceeded
 from kilonova_operator.storage.sql.api.schema import (
@@ -96,13 +100,13 @@ def counted_of(row: InstanceMappingRow) -> tuple[str, Usage]:
     return row.namespace_uid, usage
 
 
-def usage_of_request(request: ClaimRequest) -> Usage:
-    """Return what the Server counts once the claim is made."""
-    vcpus, ram_mib = build_quota_amounts(request.amounts)
+def usage_of_claim(claim: ClaimRequest | WitnessedClaim) -> Usage:
+    """Return what the Server counts once the claim is made, or put back."""
+    vcpus, ram_mib = build_quota_amounts(claim.amounts)
     return Usage(
         1,
-        vcpus if request.vcpus is None else request.vcpus,
-        ram_mib if request.ram_mib is None else request.ram_mib,
+        vcpus if claim.vcpus is None else claim.vcpus,
+        ram_mib if claim.ram_mib is None else claim.ram_mib,
     )
 
 
