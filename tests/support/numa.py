@@ -1,15 +1,25 @@
 """Hosts and guests of NUMA cells, in few words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kilonova_operator.domain.scheduling.numa.cell_fit import NumaLimits
-from kilonova_operator.domain.scheduling.numa.cpu_mask import first_cpus, mask_of
-from kilonova_operator.domain.scheduling.numa.guest import GuestCell, GuestTopology
+from kilonova_operator.domain.scheduling.numa.claim import NumaClaim
+from kilonova_operator.domain.scheduling.numa.cpu_mask import (
+    cpus_of,
+    first_cpus,
+    mask_of,
+)
+from kilonova_operator.domain.scheduling.numa.guest import (
+    GuestCell,
+    GuestTopology,
+    NumaPlacement,
+)
 from kilonova_operator.domain.scheduling.numa.request import NumaRequest
 from kilonova_operator.domain.scheduling.numa.topology import (
     CellState,
     CellUse,
     HostCell,
+    HostTopology,
     NumaState,
     PagePool,
 )
@@ -95,3 +105,42 @@ def floating_guest(
         cells.append(GuestCell(memory_mib, shared=first_cpus(count) << first))
         first += count
     return GuestTopology(tuple(cells), **wishes)  # type: ignore[arg-type]
+
+
+def made_topology(
+    cells: int = 2, *, cpus: int = 8, memory_mib: int = 4096, shared: int = 0
+) -> HostTopology:
+    """A host of alike cells of two-threaded cores; the first CPUs may be shared."""
+    built = []
+    for number in range(cells):
+        first = number * cpus
+        all_cpus = range(first, first + cpus)
+        floating = mask_of(all_cpus[:shared])
+        built.append(
+            HostCell(
+                number=number,
+                memory_mib=memory_mib,
+                shared=floating,
+                dedicated=mask_of(all_cpus) & ~floating,
+                cores=tuple(mask_of((cpu, cpu + 1)) for cpu in all_cpus[::2]),
+                pages=(PagePool(SMALL_PAGES, memory_mib * 256),),
+            )
+        )
+    return HostTopology(tuple(built))
+
+
+def made_numa_claim(
+    guest: GuestTopology, host: HostTopology | None = None
+) -> NumaClaim:
+    """What a guest asks of a host of two cells of eight dedicated CPUs."""
+    return NumaClaim(guest, made_topology() if host is None else host, LIMITS)
+
+
+def cpus_taken(placements: Iterable[NumaPlacement]) -> list[int]:
+    """The host's CPUs that guests have for themselves, each as often as given."""
+    return sorted(
+        cpu
+        for placement in placements
+        for cell in placement.cells
+        for cpu in cpus_of(cell.taken)
+    )

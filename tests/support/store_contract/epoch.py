@@ -62,6 +62,7 @@ API_TABLES = (
     "ip_allocations",
     "namespace_usages",
     "networks",
+    "numa_placements",
     "provider_aggregates",
     "provider_traits",
     "resource_providers",

@@ -72,6 +72,14 @@ WHERE NOT EXISTS (
   AND a.placement_generation = m.placement_generation
 )
 """
+_PLACE_OF_NOTHING = """
+SELECT n.server_uid, n.placement_generation FROM numa_placements n
+WHERE NOT EXISTS (
+  SELECT 1 FROM allocations a JOIN resource_providers p ON p.id = a.provider_id
+  WHERE a.server_uid = n.server_uid AND p.name = n.host
+  AND a.placement_generation = n.placement_generation
+)
+"""
 
 
 _RULES = {
@@ -86,6 +94,7 @@ _RULES = {
     "Server without usage": _USAGE_OF_NOBODY,
     "more members than may be": _TOO_MANY_MEMBERS,
     "member that holds nothing": _MEMBER_OF_NOTHING,
+    "place in NUMA cells without a claim": _PLACE_OF_NOTHING,
 }
 
 

@@ -17,6 +17,8 @@ from kilonova_operator.domain.hosts.zones import ZONE_CONFLICT, ZONE_HELD, ZoneV
 INVENTORY_INVALID = "InventoryInvalid"
 UNKNOWN_TRAIT = "UnknownTrait"
 OVER_COMMITTED = "OverCommitted"
+PIN_CONFLICT = "PinConflict"
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class HostRemarks:
     zone: ZoneVerdict
     capacity: CapacityFinding = field(default_factory=CapacityFinding)
     unknown_traits: tuple[str, ...] = ()
+    pin_conflicts: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with guests' places in its NUMA cells, by their Servers."""
 
 
 def build_host_conditions(
@@ -76,6 +80,8 @@ def _judge_beside(remarks: HostRemarks) -> Iterator[tuple[str, Judgement]]:
         )
     if finding.overcommitted:
         yield OVER_COMMITTED, _tell_overcommitted(finding.overcommitted)
+    if remarks.pin_conflicts:
+        yield PIN_CONFLICT, _tell_pins(remarks.pin_conflicts)
     if remarks.unknown_traits:
         yield UNKNOWN_TRAIT, _tell_unknown(remarks.unknown_traits)
     if zone.conflict:
@@ -101,6 +107,19 @@ def _tell_overcommitted(classes: Mapping[str, tuple[int, int]]) -> Judgement:
         f"More is in use than the host may give: {', '.join(parts)}. Guests go on, "
         "and nobody new comes for it. Delete Servers here, reserve less, or raise "
         "spec.allocationRatios.",
+    )
+
+
+def _tell_pins(conflicts: Mapping[str, str]) -> Judgement:
+    told = [f"{name} ({why})" for name, why in sorted(conflicts.items())]
+    more = f" and {len(told) - _MOST_NAMED} others" if len(told) > _MOST_NAMED else ""
+    return Judgement(
+        "True",
+        PIN_CONFLICT,
+        "Guests are where spec.cpu and the host's cells have no place for them: "
+        f"{', '.join(told[:_MOST_NAMED])}{more}. They go on, and nobody else is "
+        "pinned there. Give their processors back to spec.cpu.dedicatedSet, or "
+        "delete these Servers.",
     )
 
 

@@ -31,6 +31,7 @@ from kilonova_operator.domain.hosts.identity import (
     judge_identity,
 )
 from kilonova_operator.domain.hosts.nodes import NodeSummary
+from kilonova_operator.domain.hosts.pins import find_pin_conflicts
 from kilonova_operator.domain.hosts.traits import list_unknown_traits
 from kilonova_operator.domain.hosts.zones import ZoneVerdict, ZoneWishes, decide_zone
 from kilonova_operator.domain.refusals import HostUnmapped
@@ -124,6 +125,9 @@ class HostReconciler:
             zone=self._decide_zone(host, node),
             capacity=capacity,
             unknown_traits=list_unknown_traits(host),
+            pin_conflicts=find_pin_conflicts(
+                host, self.informers.instances.by_index(BY_HOST, name)
+            ),
         )
         again = await self._write(_Found(facts, identity.pin, remarks))
         if again is None and capacity.overcommitted:

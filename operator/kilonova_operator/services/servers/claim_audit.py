@@ -104,6 +104,11 @@ class ClaimAuditor:
                 message=f"{drift.kept} is kept and {drift.counted} is counted",
             )
 
+        for clash in found.cpu_clashes:
+            yield AuditFinding(
+                kind="CpuGivenTwice", subject=clash.first, message=str(clash)
+            )
+
     async def _find_lasting(self, uid: str) -> InstanceMapping | None:
         """Return a placement that a Server should stand behind, and none does."""
         mapping = await self.api.find_mapping(uid)

@@ -3,14 +3,20 @@
 Each comparison is one statement, of one snapshot: claims go on meanwhile.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 from sqlalchemy import Integer, and_, func, literal, not_, select, union_all
 from sqlalchemy.orm import Session
 
 from kilonova_api.names import CELL0
-from kilonova_operator.domain.audit import ClaimAudit
+from kilonova_operator.domain.audit import ClaimAudit, CpuClash
 from kilonova_operator.domain.placement import HeldClaim, InstanceMapping
 from kilonova_operator.domain.quota import NamespaceUsage, Usage, UsageDrift
+from kilonova_operator.domain.scheduling.numa.guest import NumaPlacement
+from kilonova_operator.domain.scheduling.numa.shared_cpus import find_shared_cpus
 from kilonova_operator.storage.sql.api.claiming.usages import change_usage
+from kilonova_operator.storage.sql.api.numa_placements import read_placements
 from kilonova_operator.storage.sql.api.placements import select_claims
 from kilonova_operator.storage.sql.api.records import held_claims_of, mapping_of
 from kilonova_operator.storage.sql.api.schema import (
@@ -44,6 +50,7 @@ def audit(session: Session, *, limit: int) -> ClaimAudit:
         claims_of_nobody=_list_claims_of_nobody(session, limit),
         unclaimed=_list_unclaimed(session, limit),
         usage_drift=list_drift(session)[:limit],
+        cpu_clashes=tuple(islice(_list_clashes(session), limit)),
     )
 
 
@@ -93,6 +100,16 @@ def list_drift(session: Session) -> tuple[UsageDrift, ...]:
         for uid in sorted(sums[0].keys() | sums[1].keys())
         if sums[0].get(uid, Usage()) != sums[1].get(uid, Usage())
     )
+
+
+def _list_clashes(session: Session) -> Iterator[CpuClash]:
+    by_host: dict[str, dict[str, NumaPlacement]] = {}
+    for hold in read_placements(session.connection()):
+        name = f"{hold.server_uid}/{hold.placement_generation}"
+        by_host.setdefault(hold.host, {})[name] = hold.placement
+    for host, guests in sorted(by_host.items()):
+        for first, second, cpus in find_shared_cpus(guests):
+            yield CpuClash(host, first, second, cpus)
 
 
 def _list_claims_of_nobody(session: Session, limit: int) -> tuple[HeldClaim, ...]:

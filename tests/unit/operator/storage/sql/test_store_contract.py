@@ -11,6 +11,7 @@ from support.store_contract.epoch import *  # noqa: F403
 from support.store_contract.groups import *  # noqa: F403
 from support.store_contract.hosts import *  # noqa: F403
 from support.store_contract.networks import *  # noqa: F403
+from support.store_contract.numa import *  # noqa: F403
 from support.store_contract.providers import *  # noqa: F403
 from support.store_contract.quotas import *  # noqa: F403
 from support.store_contract.schema import *  # noqa: F403
