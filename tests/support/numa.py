@@ -108,20 +108,24 @@ def floating_guest(
 
 
 def made_topology(
-    cells: int = 2, *, cpus: int = 8, memory_mib: int = 4096, shared: int = 0
+    cells: int = 2, *, cpus: int = 8, memory_mib: int = 4096, shared: int | None = 0
 ) -> HostTopology:
-    """A host of alike cells of two-threaded cores; the first CPUs may be shared."""
+    """A host of alike cells of two-threaded cores.
+
+    So many of the first CPUs are shared, and the others dedicated; None: all both.
+    """
     built = []
     for number in range(cells):
         first = number * cpus
         all_cpus = range(first, first + cpus)
         floating = mask_of(all_cpus[:shared])
+        dedicated = mask_of(all_cpus) if shared is None else mask_of(all_cpus[shared:])
         built.append(
             HostCell(
                 number=number,
                 memory_mib=memory_mib,
                 shared=floating,
-                dedicated=mask_of(all_cpus) & ~floating,
+                dedicated=dedicated,
                 cores=tuple(mask_of((cpu, cpu + 1)) for cpu in all_cpus[::2]),
                 pages=(PagePool(SMALL_PAGES, memory_mib * 256),),
             )

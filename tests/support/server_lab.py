@@ -5,7 +5,7 @@ nothing else can happen. A kill ends one process between two writes; a new one
 starts with nothing in memory.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -252,8 +252,18 @@ class ServerLab:
             Network.resource(), network_manifest() | {"status": network_status()}
         )
 
-    def add_host(self, name: str, *, memory_mib: int = 1024) -> None:
-        """Add a host that is up, with room for 16 guests of the flavor."""
+    def add_host(
+        self,
+        name: str,
+        *,
+        memory_mib: int = 1024,
+        cells: Sequence[dict[str, Any]] = (),
+        cpu: dict[str, str] | None = None,
+    ) -> None:
+        """Add a host that is up, with room for 16 guests of the flavor.
+
+        With ``cells`` it reports those, of which an admin set apart ``cpu``.
+        """
         self.hosts.setdefault(name, FakeHost(name))
         self.cluster.put(NAMESPACE, {"metadata": {"name": host_namespace(name)}})
         self.set_room(name, memory_mib)
@@ -262,12 +272,13 @@ class ServerLab:
             "agentVersion": "0.1.0",
             "virtType": "qemu",
             "cpu": {"arch": "x86_64", "cores": 8},
+            "numaCells": list(cells),
         }
         self.cluster.put(
             ComputeHost.resource(),
             {
                 "metadata": {"name": name},
-                "spec": {},
+                "spec": {"cpu": cpu or {}},
                 "status": {
                     "state": "Up",
                     "scheduling": "Enabled",
@@ -284,6 +295,7 @@ class ServerLab:
         known = self.api.views.get(host)
         inventory = {
             "VCPU": Inventory(total=8, max_unit=8, allocation_ratio=4.0),
+            "PCPU": Inventory(total=16, max_unit=16),
             "MEMORY_MB": Inventory(total=memory_mib, max_unit=memory_mib),
             "DISK_GB": Inventory(total=100, max_unit=100),
         }
