@@ -104,12 +104,13 @@ def _build_pins(
 
 
 def _find_emulator(numa: GuestNuma, pins: Mapping[int, Cpus], realtime: Cpus) -> Cpus:
-    """Return the emulator's place: its own, else beside what is not realtime."""
-    if numa.emulator_cpus is not None:
-        return parse_cpu_set(numa.emulator_cpus)
-    beside = frozenset[int]().union(
-        *(cpus for vcpu, cpus in pins.items() if vcpu not in realtime)
-    )
+    """Return the emulator's place: never where a realtime processor is pinned."""
+    kept_free = _union(pins[vcpu] for vcpu in realtime & pins.keys())
+    if numa.emulator_cpus is None:
+        given = _union(pins.values())
+    else:
+        given = parse_cpu_set(numa.emulator_cpus)
+    beside = given - kept_free
     if not beside:
         raise CpuUnavailable(
             "all processors of the guest are realtime, and this host has no shared "
@@ -117,6 +118,10 @@ def _find_emulator(numa: GuestNuma, pins: Mapping[int, Cpus], realtime: Cpus) ->
             "ComputeHost, or leave some out by hw:cpu_realtime_mask."
         )
     return beside
+
+
+def _union(sets: Iterable[Cpus]) -> Cpus:
+    return frozenset[int]().union(*sets)
 
 
 def _find_realtime(

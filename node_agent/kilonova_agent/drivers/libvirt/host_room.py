@@ -41,13 +41,13 @@ def explain_refusal(
     Raises:
         NumaCellUnavailable, PagesUnavailable, CpuUnavailable: that is lacking.
     """
-    if not tuning.cells:
-        return
-    if "affinity" in str(refused):
+    if tuning.names_host_cpus and "affinity" in str(refused):
         raise CpuUnavailable(
             "the guest's processors on this host may not be used by its guests: see "
             f"which ones the libvirt Pod has been given. {refused}"
         ) from refused
+    if not tuning.cells:
+        return
     # Nothing more can be said while libvirt tells of neither cells nor pages.
     with contextlib.suppress(libvirt.libvirtError):
         _check_cells(connection, tuning, refused)

@@ -1,5 +1,6 @@
-"""Refusing extra specs that mean nothing to Nova, or to any rule here."""
+"""Refusing extra specs that mean nothing to Nova, or to anybody here."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kilonova_api.extra_specs.check import (
@@ -12,6 +13,8 @@ from kilonova_operator.domain.scheduling.interfaces import ClassRule, RequestRul
 from kilonova_operator.domain.scheduling.options import KNOWN_FILTERS
 
 _MOST_PROBLEMS_SAID = 5
+_BUILT_BY_AGENTS = re.compile(r"hw:cpu_(max_)?(sockets|cores|threads)")
+"""Any host can do it, so no rule has to look at them."""
 
 
 class UnsupportedExtraSpec(KilonovaError):
@@ -53,7 +56,7 @@ def refuse_extra_specs(
 
     Raises:
         UnknownExtraSpec: Nova does not know a key, or its value.
-        UnsupportedExtraSpec: no rule understands a key.
+        UnsupportedExtraSpec: no rule understands a key, and no agent builds it.
     """
     rules, chosen = _of_classes(prefilters), _of_classes(filters)
     own = _understood(
@@ -64,9 +67,14 @@ def refuse_extra_specs(
     )
     if problems:
         raise UnknownExtraSpec(problems)
-    unsupported = set(extra_specs) - own - _understood(extra_specs, [*rules, *chosen])
+    understood = own | _understood(extra_specs, [*rules, *chosen])
+    unsupported = [
+        key
+        for key in sorted(extra_specs.keys() - understood)
+        if not _BUILT_BY_AGENTS.fullmatch(key)
+    ]
     if unsupported:
-        raise UnsupportedExtraSpec(sorted(unsupported))
+        raise UnsupportedExtraSpec(unsupported)
 
 
 def _of_classes(rules: Iterable[ClassRule | RequestRule]) -> list[ClassRule]:

@@ -105,11 +105,13 @@ def test_each_cell_has_its_own_memory_pages_and_host_cell() -> None:
         ("^0-1", cpus(2), cpus(5, 6)),
     ],
 )
+@pytest.mark.parametrize("given", [None, "5-7"])
 def test_the_emulator_stays_off_realtime_processors(
-    mask: str, realtime: Cpus, emulator: Cpus
+    mask: str, realtime: Cpus, emulator: Cpus, given: str | None
 ) -> None:
     extra_specs = {"hw:cpu_realtime": "yes", "hw:cpu_realtime_mask": mask}
-    numa = {"cells": [cell("0-2", pins=[pin(n, 5 + n) for n in range(3)])]}
+    pins = [pin(n, 5 + n) for n in range(3)]
+    numa = {"cells": [cell("0-2", pins=pins)], "emulatorCpus": given}
     tuning = build_tuning(order(3, extra_specs=extra_specs, numa=numa))
     assert (tuning.realtime, tuning.emulator) == (realtime, emulator)
 

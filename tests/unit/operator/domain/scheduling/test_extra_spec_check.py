@@ -89,6 +89,12 @@ def test_what_is_acted_on_can_keep_a_host_out(key: str) -> None:
     assert scheduler.select(BuildRequest(asked)).host is None, "silently ignored"
 
 
+@pytest.mark.parametrize("limit", ["", "max_"])
+@pytest.mark.parametrize("part", ["sockets", "cores", "threads"])
+def test_the_topology_a_guest_sees_is_its_agents_part(limit: str, part: str) -> None:
+    assert not is_refused(f"hw:cpu_{limit}{part}", DEFAULTS)
+
+
 @pytest.mark.parametrize(
     ("bag", "said"),
     [
