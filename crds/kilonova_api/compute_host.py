@@ -5,9 +5,30 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from kilonova_api.compute_host_spec import COMPUTE_HOST_RULES, ComputeHostSpec
+from kilonova_api.compute_host_spec import (
+    COMPUTE_HOST_RULES,
+    ComputeHostSpec,
+    PageSize,
+)
 from kilonova_api.host_report import AgentReport
-from kilonova_api.meta import AGE_COLUMN, Column, Crd, KubeObject, Status
+from kilonova_api.meta import (
+    AGE_COLUMN,
+    Column,
+    Crd,
+    CrdModel,
+    KubeObject,
+    Status,
+    list_atomic,
+)
+
+
+class PodPages(CrdModel):
+    """Huge pages of one size that Pods request; of which cell nobody tells."""
+
+    size: Annotated[PageSize, Field(description="Size of a page, for example 2Mi.")]
+    count: Annotated[
+        int, Field(description="Pages that are requested.", ge=1, le=1073741824)
+    ]
 
 
 class ComputeHostStatus(Status):
@@ -64,6 +85,14 @@ class ComputeHostStatus(Status):
         str | None,
         Field(description="Memory in use and in all, as 10/62Gi.", max_length=32),
     ] = None
+    pod_pages: Annotated[
+        tuple[PodPages, ...],
+        Field(
+            description="Huge pages that Pods on the host request, by size.",
+            max_length=8,
+            json_schema_extra=list_atomic(),
+        ),
+    ] = ()
     last_seen_at: Annotated[
         datetime | None,
         Field(description="When the state last changed, by the conductor's clock."),

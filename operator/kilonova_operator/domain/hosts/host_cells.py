@@ -1,8 +1,9 @@
 """A ComputeHost's NUMA cells, as its agent reports and its admin divides them."""
 
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from kilonova_api.compute_host import ComputeHost
+from kilonova_api.compute_host import ComputeHost, PodPages
 from kilonova_api.compute_host_spec import HostCpuSets, ReservedPages
 from kilonova_api.host_report import NumaCell
 from kilonova_operator.domain.hosts.cpu_division import divide_cpus
@@ -29,7 +30,8 @@ def build_cells(host: ComputeHost) -> HostTopology | None:
     if report is None or not report.numa_cells:
         return None
     divide_cpus(spec.cpu, report)
-    pages = () if spec.reserved is None else spec.reserved.hugepages
+    own = () if spec.reserved is None else spec.reserved.hugepages
+    pages = reserve_pages(report.numa_cells, own, host.status.pod_pages)
     try:
         return _build(report.numa_cells, spec.cpu or _WITHOUT_SETS, pages)
     except HostTopologyInvalid as invalid:
@@ -44,6 +46,28 @@ def find_cells(
         return build_cells(host)
     except HostSpecRefused:
         return before
+
+
+def reserve_pages(
+    cells: Sequence[NumaCell],
+    reserved: Sequence[ReservedPages],
+    of_pods: Iterable[PodPages],
+) -> tuple[ReservedPages, ...]:
+    """Return the pages of each cell that guests never get.
+
+    Of which cell Pods got theirs, nobody tells. Those for which nothing is reserved
+    are taken off every cell: guests may get fewer than there are, never more.
+    """
+    counts = {(page.node, page.size): page.count for page in reserved}
+    for pages in of_pods:
+        mine = sum(n for (_, size), n in counts.items() if size == pages.size)
+        for cell in cells if pages.count > mine else ():
+            key = (cell.id, pages.size)
+            counts[key] = counts.get(key, 0) + pages.count - mine
+    return tuple(
+        ReservedPages(node=node, size=size, count=count)
+        for (node, size), count in counts.items()
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -9,6 +9,7 @@ spec says goes before what the chart says of all hosts.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kilonova_api.compute_host import PodPages
 from kilonova_api.compute_host_spec import (
     AllocationRatios,
     ComputeHostSpec,
@@ -111,6 +112,16 @@ def build_inventories(
     return inventories | {
         given.resource_class: build_given_inventory(given) for given in spec.resources
     }
+
+
+def sum_pages(pods: Iterable[PodSummary]) -> tuple[PodPages, ...]:
+    """Return the huge pages that Pods request together, by size."""
+    counts: dict[str, int] = {}
+    for size, count in (pages for pod in pods for pages in pod.pages):
+        counts[size] = counts.get(size, 0) + count
+    return tuple(
+        PodPages(size=size, count=count) for size, count in sorted(counts.items())
+    )
 
 
 def build_given_inventory(given: SpecInventory) -> Inventory:

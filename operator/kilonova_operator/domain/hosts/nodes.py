@@ -17,6 +17,8 @@ from kilonova_operator.domain.hosts.quantities import parse_quantity
 
 _MIB = Decimal(2**20)
 _ALWAYS = "Always"
+_PAGES = "hugepages-"
+"""Resource names of huge pages begin so; the size follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class PodSummary:
     node: str
     cpu_millis: int
     memory_mib: int
+    """Huge pages among it, as Nova counts memory."""
+    pages: tuple[tuple[str, int], ...] = ()
+    """Huge pages by size."""
 
 
 def build_node_summary(obj: Mapping[str, Any]) -> NodeSummary:
@@ -62,7 +67,7 @@ def build_node_summary(obj: Mapping[str, Any]) -> NodeSummary:
         zone=labels.get(ZONE_LABEL),
         cordoned=bool(obj.get("spec", {}).get("unschedulable", False)),
         kept_cpu_millis=_millis(_kept("cpu", capacity, allocatable)),
-        kept_memory_mib=_mib(_kept("memory", capacity, allocatable)),
+        kept_memory_mib=_mib(_kept_memory(capacity, allocatable)),
         ranges=tuple(_list_ranges(obj.get("spec", {}), status)),
         restricted_labels={
             key: value
@@ -76,11 +81,22 @@ def build_node_summary(obj: Mapping[str, Any]) -> NodeSummary:
 def build_pod_summary(obj: Mapping[str, Any]) -> PodSummary:
     """Return the summary of a Pod as the API server gives it."""
     spec = obj["spec"]
+    pages = {size: _pod_request(spec, _PAGES + size) for size in _list_sizes(spec)}
     return PodSummary(
         node=spec.get("nodeName", ""),
         cpu_millis=_millis(_pod_request(spec, "cpu")),
-        memory_mib=_mib(_pod_request(spec, "memory")),
+        memory_mib=_mib(_pod_request(spec, "memory") + sum(pages.values())),
+        pages=tuple(
+            (size, int(amount / parse_quantity(size))) for size, amount in pages.items()
+        ),
     )
+
+
+def _list_sizes(spec: Mapping[str, Any]) -> list[str]:
+    """List the sizes of huge pages that a Pod requests."""
+    asking = (spec, *spec.get("containers", ()), *spec.get("initContainers", ()))
+    names = {name for one in asking for name in _requested(one)}
+    return sorted(n.removeprefix(_PAGES) for n in names if n.startswith(_PAGES))
 
 
 def _list_ranges(
@@ -108,6 +124,22 @@ def _kept(
     return max(kept, Decimal(0))
 
 
+def _kept_memory(
+    capacity: Mapping[str, str], allocatable: Mapping[str, str]
+) -> Decimal:
+    """Return what guests cannot have.
+
+    A kubelet takes all huge pages out of what it says Pods may have of the memory,
+    whether Pods request them or not; guests may have them.
+    """
+    pages = [name for name in capacity if name.startswith(_PAGES)]
+    free = sum(
+        (parse_quantity(allocatable.get(name, capacity[name])) for name in pages),
+        Decimal(0),
+    )
+    return max(_kept("memory", capacity, allocatable) - free, Decimal(0))
+
+
 def _pod_request(spec: Mapping[str, Any], resource: str) -> Decimal:
     """Return what the kube-scheduler counts for a Pod.
 
@@ -115,7 +147,7 @@ def _pod_request(spec: Mapping[str, Any], resource: str) -> Decimal:
     container, sidecars counted with both, and the runtime's overhead.
     """
     overhead = _amount(spec.get("overhead", {}), resource)
-    own = spec.get("resources", {}).get("requests", {})
+    own = _requested(spec)
     if resource in own:
         return _amount(own, resource) + overhead
     running = sum(_requests(spec.get("containers", ()), resource), Decimal(0))
@@ -131,10 +163,12 @@ def _pod_request(spec: Mapping[str, Any], resource: str) -> Decimal:
 
 
 def _requests(containers: Iterable[Mapping[str, Any]], resource: str) -> list[Decimal]:
-    return [
-        _amount(container.get("resources", {}).get("requests", {}), resource)
-        for container in containers
-    ]
+    return [_amount(_requested(container), resource) for container in containers]
+
+
+def _requested(asking: Mapping[str, Any]) -> Mapping[str, str]:
+    requests: Mapping[str, str] = asking.get("resources", {}).get("requests", {})
+    return requests
 
 
 def _amount(amounts: Mapping[str, str], resource: str) -> Decimal:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from kilonova_api.compute_host import PodPages
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.hosts.host_conditions import CapacityFinding
 from kilonova_operator.domain.hosts.host_inventory import (
     InventoryPolicy,
     build_inventories,
     find_overcommitted,
+    sum_pages,
 )
 from kilonova_operator.domain.hosts.host_spec_errors import HostSpecRefused
 from kilonova_operator.domain.hosts.host_status import HostFacts
@@ -39,6 +41,10 @@ class HostCapacity:
     def find(self, host: str) -> Mapping[str, Inventory] | None:
         """Return the inventories last written for a host."""
         return self._known.get(host)
+
+    def list_pod_pages(self, host: str) -> tuple[PodPages, ...]:
+        """List the huge pages that Pods on a host request; its Node bears its name."""
+        return sum_pages(self.informers.pods.by_index(BY_NODE, host))
 
     async def report(self, host: str, facts: HostFacts) -> CapacityFinding:
         """Write the host's inventories if they differ from the last ones.

@@ -205,6 +205,7 @@ class HostReconciler:
             servers=use.servers,
             vcpus=use.vcpus,
             memory=use.memory,
+            pod_pages=self.capacity.list_pod_pages(host.metadata.name),
             last_seen_at=shown.last_seen_at if facts.state == shown.state else now,
         )
 

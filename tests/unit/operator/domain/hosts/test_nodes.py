@@ -65,6 +65,30 @@ def test_a_bare_node_keeps_nothing_and_is_no_hypervisor() -> None:
     assert (summary.kept_cpu_millis, summary.kept_memory_mib) == (0, 0)
 
 
+def test_huge_pages_are_kept_from_pods_memory_and_not_from_guests() -> None:
+    status = {
+        "capacity": {"memory": "16Gi", "hugepages-1Gi": "8Gi", "hugepages-2Mi": "0"},
+        "allocatable": {
+            "memory": "7Gi",
+            "hugepages-1Gi": "8Gi",
+            "hugepages-2Mi": "0",
+        },
+    }
+    node = {"metadata": {"name": "n", "uid": "u"}, "status": status}
+    assert build_node_summary(node).kept_memory_mib == 1024
+    status["allocatable"] |= {"memory": "7Gi", "hugepages-1Gi": "6Gi"}
+    assert build_node_summary(node).kept_memory_mib == 3072, "2 are the kubelet's"
+
+
+def test_the_huge_pages_of_pods_count_as_memory_and_as_pages() -> None:
+    first = {"requests": {"memory": "64Mi", "hugepages-2Mi": "16Mi"}}
+    second = {"requests": {"hugepages-2Mi": "4Mi", "hugepages-1Gi": "1Gi"}}
+    containers = [{"resources": first}, {"resources": second}, {}]
+    summary = build_pod_summary({"spec": {"containers": containers}})
+    assert summary.memory_mib == 64 + 20 + 1024
+    assert summary.pages == (("1Gi", 1), ("2Mi", 10))
+
+
 def container(cpu: str, memory: str = "0", **fields: Any) -> dict[str, Any]:
     return {"resources": {"requests": {"cpu": cpu, "memory": memory}}, **fields}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kilonova_api.kube.resources import Key
+from kilonova_api.kube.resources import POD, Key
 from kilonova_operator.domain.inventory import MEMORY_MB, PCPU, VCPU
 from support.host_stage import HostStage
 
@@ -85,6 +85,25 @@ async def test_what_is_too_much_is_told_by_the_next_process_as_well(
     await stage.reconcile()
     assert stage.said("OverCommitted") is not None
     assert stage.cluster.writes == []
+
+
+async def test_huge_pages_of_pods_are_shown_and_are_no_memory_for_guests(
+    stage: HostStage,
+) -> None:
+    before = stage.store.inventories["hv1"][MEMORY_MB].reserved
+    requests = {"memory": "64Mi", "hugepages-2Mi": "32Mi"}
+    pod = {
+        "nodeName": "hv1",
+        "containers": [{"name": "dpdk", "resources": {"requests": requests}}],
+    }
+    stage.cluster.put(POD, {"metadata": {"name": "p", "namespace": "x"}, "spec": pod})
+    await stage.reconcile()
+    (pages,) = stage.host.status.pod_pages
+    assert (pages.size, pages.count) == ("2Mi", 16)
+    assert stage.store.inventories["hv1"][MEMORY_MB].reserved == before + 96
+    stage.cluster.vanish("Pod", Key("x", "p"))
+    await stage.reconcile()
+    assert stage.host.status.pod_pages == ()
 
 
 async def test_more_room_wakes_those_who_wait(stage: HostStage) -> None:
