@@ -13,8 +13,10 @@ from kilonova_operator.domain.scheduling.interfaces import ClassRule, RequestRul
 from kilonova_operator.domain.scheduling.options import KNOWN_FILTERS
 
 _MOST_PROBLEMS_SAID = 5
-_BUILT_BY_AGENTS = re.compile(r"hw:cpu_(max_)?(sockets|cores|threads)")
-"""Any host can do it, so no rule has to look at them."""
+_BUILT_BY_AGENTS = re.compile(
+    r"hw:cpu_(max_)?(sockets|cores|threads)|quota:cpu_(shares|period|quota)"
+)
+"""What says how the guest is made, so no rule has to look at it."""
 
 
 class UnsupportedExtraSpec(KilonovaError):

@@ -64,7 +64,14 @@ def is_refused(key: str, options: SchedulingOptions) -> bool:
     return False
 
 
-NOT_OF_CELLS = sorted(key for key in {*KEYS, *FAMILIES} if not OF_CELLS.fullmatch(key))
+BUILT = [
+    *(f"hw:cpu_{limit}{p}" for limit in ("", "max_") for p in ("sockets", "cores")),
+    *("hw:cpu_threads", "hw:cpu_max_threads"),
+    *(f"quota:cpu_{name}" for name in ("shares", "period", "quota")),
+]
+NOT_OF_CELLS = sorted(
+    key for key in {*KEYS, *FAMILIES} - {*BUILT} if not OF_CELLS.fullmatch(key)
+)
 
 
 @pytest.mark.parametrize("key", NOT_OF_CELLS)
@@ -89,10 +96,9 @@ def test_what_is_acted_on_can_keep_a_host_out(key: str) -> None:
     assert scheduler.select(BuildRequest(asked)).host is None, "silently ignored"
 
 
-@pytest.mark.parametrize("limit", ["", "max_"])
-@pytest.mark.parametrize("part", ["sockets", "cores", "threads"])
-def test_the_topology_a_guest_sees_is_its_agents_part(limit: str, part: str) -> None:
-    assert not is_refused(f"hw:cpu_{limit}{part}", DEFAULTS)
+@pytest.mark.parametrize("key", BUILT)
+def test_how_a_guest_is_made_is_its_agents_part(key: str) -> None:
+    assert not is_refused(key, DEFAULTS)
 
 
 @pytest.mark.parametrize(
