@@ -42,6 +42,14 @@ class CpuReport(CrdModel):
             json_schema_extra=list_set(),
         ),
     ] = ()
+    address_bits: Annotated[
+        int | None,
+        Field(
+            description="Width of physical addresses (Nova's maxphysaddr).",
+            ge=1,
+            le=64,
+        ),
+    ] = None
 
 
 class PagePool(CrdModel):
@@ -112,6 +120,28 @@ class NumaCell(CrdModel):
         alone = parse_cpu_set(self.cpus).difference(*threads)
         singles = (frozenset({cpu}) for cpu in alone)
         return tuple(sorted((*threads, *singles), key=min))
+
+
+class MonitorMetric(CrdModel):
+    """One figure of a compute monitor, as nova.objects.MonitorMetric."""
+
+    name: Annotated[
+        str,
+        Field(
+            description="Nova's name of it, for example cpu.percent.",
+            max_length=64,
+            pattern=r"^[a-z]+(\.[a-z]+)+$",
+        ),
+    ]
+    value: Annotated[
+        int,
+        Field(
+            description="MHz, nanoseconds since the host's start, or percent.",
+            ge=0,
+            le=MAX_INT64,
+            json_schema_extra={"format": "int64"},
+        ),
+    ]
 
 
 class AgentReport(CrdModel):
@@ -223,6 +253,17 @@ class AgentReport(CrdModel):
             ),
             max_length=MAX_UNKNOWN_ADDRESSES,
             json_schema_extra=list_set(),
+        ),
+    ] = ()
+    metrics: Annotated[
+        tuple[MonitorMetric, ...],
+        Field(
+            description=(
+                "What the host's compute monitors found last, at most once a minute; "
+                "none unless the agents' setting COMPUTE_MONITORS names one."
+            ),
+            max_length=64,
+            json_schema_extra=list_map("name"),
         ),
     ] = ()
     observed_generation: Annotated[

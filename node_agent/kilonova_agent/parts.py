@@ -1,7 +1,7 @@
 """The parts of a running agent, and how they hear of each other."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -11,6 +11,7 @@ from kilonova_agent.drivers.base import ComputeDriver
 from kilonova_agent.services.build_reports import BuildReports
 from kilonova_agent.services.builder import Builder
 from kilonova_agent.services.canary import Canary
+from kilonova_agent.services.cpu_monitor import CpuMonitor, read_no_metrics
 from kilonova_agent.services.destroyer import Destroyer
 from kilonova_agent.services.guest_life import GuestLife
 from kilonova_agent.services.host_watch import HostFacts, HostWatch
@@ -30,6 +31,7 @@ from kilonova_agent.storage.images.download import Download, DownloadLimits
 from kilonova_agent.storage.images.http_source import HttpSource, is_own_address
 from kilonova_agent.storage.images.node_link import NodeLink
 from kilonova_agent.storage.order_book import OrderBook
+from kilonova_api.host_report import MonitorMetric
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
@@ -187,7 +189,9 @@ class AgentParts:
         return HostWatch(
             outside.kube,
             outside.driver,
-            HostFacts(self.feed.list_names, self._list_troubles),
+            HostFacts(
+                self.feed.list_names, self._list_troubles, self._choose_monitor()
+            ),
             node_name=settings.node_name,
             identity=HostIdentity(
                 host_id=self._orders.host_id,
@@ -200,6 +204,11 @@ class AgentParts:
             clock=outside.clock,
             random=outside.random,
         )
+
+    def _choose_monitor(self) -> Callable[[], Awaitable[tuple[MonitorMetric, ...]]]:
+        if "cpu.virt_driver" in self._settings.compute_monitors:
+            return CpuMonitor(self._outside.driver, self._outside.clock).read
+        return read_no_metrics
 
     def _make_reconciler(self) -> Reconciler:
         settings, outside, orders = self._settings, self._outside, self._orders

@@ -19,7 +19,17 @@ def _split(value: Any) -> Any:
     return tuple(ip_network(word.strip()) for word in value.split(",") if word.strip())
 
 
+def _split_words(value: Any) -> Any:
+    """Read a comma list of words."""
+    if not isinstance(value, str):
+        return value
+    return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
 Ranges = Annotated[tuple[IpNetwork, ...], NoDecode, BeforeValidator(_split)]
+Monitors = Annotated[
+    tuple[Literal["cpu.virt_driver"], ...], NoDecode, BeforeValidator(_split_words)
+]
 
 
 class AgentSettings(BaseSettings):
@@ -61,6 +71,9 @@ class AgentSettings(BaseSettings):
     """How long destroyed disks stay in the bin."""
     bin_min_free_percent: Annotated[int, Field(ge=0, le=100)] = 10
     """With less free space the bin is emptied earlier, oldest first."""
+
+    compute_monitors: Monitors = ()
+    """As Nova's compute_monitors. With one, the host's report changes each minute."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 10
     """Guests worked on at a time, as Nova's max_concurrent_builds."""

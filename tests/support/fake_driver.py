@@ -10,6 +10,7 @@ from kilonova_agent.drivers.base import (
     GuestDefinition,
     GuestIsNewer,
     GuestPower,
+    HostCpuTimes,
     HostInventory,
 )
 from kilonova_api.instance_spec import InstanceNic
@@ -61,6 +62,9 @@ class FakeDriver:
 
     async def get_inventory(self) -> HostInventory:
         return INVENTORY
+
+    async def get_cpu_times(self) -> HostCpuTimes:
+        return HostCpuTimes(user=1, kernel=1, idle=1, iowait=1, frequency_mhz=2000)
 
     async def list_guests(self) -> list[Guest]:
         return list(self._host.guests.values())

@@ -14,6 +14,7 @@ from kilonova_api.host_report import (
     MAX_UNKNOWN_ADDRESSES,
     AgentReport,
     CpuReport,
+    MonitorMetric,
     NumaCell,
     PagePool,
 )
@@ -43,13 +44,14 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class HostFindings:
-    """What was found. ``inventory`` and ``unknown`` are None while not readable."""
+    """What was found. What cannot be read now is None."""
 
     inventory: HostInventory | None
     disk_bytes: int
     unknown: tuple[Guest, ...] | None
     troubles: tuple[Trouble, ...]
     unknown_addresses: frozenset[str] = frozenset()
+    metrics: tuple[MonitorMetric, ...] | None = ()
 
 
 def find_unknown(guests: Iterable[Guest], known: Iterable[str]) -> tuple[Guest, ...]:
@@ -75,6 +77,8 @@ def build_report(
     }
     if findings.inventory is not None:
         changes |= _from_inventory(findings.inventory)
+    if findings.metrics is not None:
+        changes["metrics"] = findings.metrics
     if findings.unknown is not None:
         changes |= {
             "unknown_domains": len(findings.unknown),
@@ -112,6 +116,7 @@ def _from_inventory(inventory: HostInventory) -> dict[str, object]:
             vendor=inventory.cpu_vendor,
             cores=inventory.cores,
             features=inventory.cpu_features,
+            address_bits=inventory.address_bits,
         ),
         "memory_mib": inventory.memory_mib,
         "numa_cells": _build_cells(inventory.numa_cells),

@@ -114,6 +114,24 @@ class HostInventory:
     cpu_features: tuple[str, ...]
     memory_mib: int
     numa_cells: tuple[HostCell, ...] = ()
+    address_bits: int | None = None
+    """Width of physical addresses; None where the hypervisor does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCpuTimes:
+    """What the host's processors did since its start, in nanoseconds, all added."""
+
+    user: int
+    kernel: int
+    idle: int
+    iowait: int
+    frequency_mhz: int
+
+    @property
+    def total(self) -> int:
+        """All of their time."""
+        return self.user + self.kernel + self.idle + self.iowait
 
 
 EventHandler = Callable[[str | None], None]
@@ -141,6 +159,10 @@ class ComputeDriver(Protocol):
 
     async def get_inventory(self) -> HostInventory:
         """Read what the host has."""
+        ...
+
+    async def get_cpu_times(self) -> HostCpuTimes:
+        """Read what the host's processors did."""
         ...
 
     async def list_guests(self) -> list[Guest]:

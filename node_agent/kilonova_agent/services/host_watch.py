@@ -8,7 +8,7 @@ with what the host would say now. Only a difference is written.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -28,7 +28,7 @@ from kilonova_agent.drivers.base import (
     HostInventory,
 )
 from kilonova_api.compute_host import ComputeHost
-from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport
+from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport, MonitorMetric
 from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.clock import Clock
 from kilonova_api.kube.errors import KubeError
@@ -50,6 +50,7 @@ class HostFacts:
     list_known: Callable[[], Iterable[str] | None]
     """Names of the Instances; None while they cannot be known."""
     list_troubles: Callable[[], Iterable[Trouble]]
+    read_metrics: Callable[[], Awaitable[tuple[MonitorMetric, ...]]]
 
 
 class HostWatch:
@@ -163,9 +164,11 @@ class HostWatch:
         known = self._facts.list_known()
         unknown: tuple[Guest, ...] | None = None
         addresses: frozenset[str] = frozenset()
+        metrics: tuple[MonitorMetric, ...] | None = None
         troubles: tuple[Trouble, ...] = ()
         try:
             await self._read_inventory()
+            metrics = await self._facts.read_metrics()
             guests = await self._driver.list_guests()
             if known is not None:
                 unknown = find_unknown(guests, known)
@@ -184,6 +187,7 @@ class HostWatch:
             disk_bytes=_read_disk_bytes(self._state_dir),
             unknown=unknown,
             unknown_addresses=addresses,
+            metrics=metrics,
             troubles=(*troubles, *self._facts.list_troubles()),
         )
 

@@ -61,3 +61,22 @@ def test_an_agent_says_what_is_wrong_in_a_line_and_ends(
     assert ended.value.code == EXIT_BAD_SETTINGS
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "monitors"),
+    [("", ()), ("cpu.virt_driver", ("cpu.virt_driver",)), (" , ", ())],
+)
+def test_monitors_are_a_comma_list(
+    monkeypatch: pytest.MonkeyPatch, text: str, monitors: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("KILONOVA_NODE_NAME", "hv1")
+    monkeypatch.setenv("KILONOVA_COMPUTE_MONITORS", text)
+    assert AgentSettings().compute_monitors == monitors
+
+
+def test_an_unknown_monitor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILONOVA_NODE_NAME", "hv1")
+    monkeypatch.setenv("KILONOVA_COMPUTE_MONITORS", "cpu.other")
+    with pytest.raises(ValidationError):
+        AgentSettings()

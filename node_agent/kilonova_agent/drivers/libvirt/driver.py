@@ -19,6 +19,7 @@ from kilonova_agent.drivers.base import (
     EventHandler,
     Guest,
     GuestDefinition,
+    HostCpuTimes,
     HostInventory,
     VirtType,
 )
@@ -33,7 +34,7 @@ from kilonova_agent.drivers.libvirt.domain_xml import (
     make_environment,
 )
 from kilonova_agent.drivers.libvirt.host_room import explain_refusal, fit_tuning
-from kilonova_agent.drivers.libvirt.inventory import read_inventory
+from kilonova_agent.drivers.libvirt.inventory import read_cpu_times, read_inventory
 from kilonova_agent.drivers.libvirt.kvm_probe import executes, has_hardware_flag
 from kilonova_api.instance_spec import InstanceNic
 from kilonova_api.kube.clock import Clock
@@ -88,6 +89,10 @@ class LibvirtDriver:
         """Read what the host has."""
         virt_type = await self._get_virt_type()
         return await self._call(lambda c: read_inventory(c, virt_type))
+
+    async def get_cpu_times(self) -> HostCpuTimes:
+        """Read what the host's processors did."""
+        return await self._call(read_cpu_times)
 
     async def list_guests(self) -> list[Guest]:
         """List every domain."""

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 
-from kilonova_agent.drivers.base import HostInventory, VirtType
+from kilonova_agent.drivers.base import HostCpuTimes, HostInventory, VirtType
 from kilonova_agent.drivers.libvirt.numa import read_numa_cells
 
 _KIB_PER_MIB = 1024
@@ -31,7 +31,30 @@ def read_inventory(
         cpu_features=_read_features(connection, cpu),
         memory_mib=_read_memory_mib(connection),
         numa_cells=read_numa_cells(capabilities),
+        address_bits=_read_address_bits(cpu),
     )
+
+
+def read_cpu_times(connection: libvirt.virConnect) -> HostCpuTimes:
+    """Read what the host's processors did since its start.
+
+    Source: nova.virt.libvirt.host.Host.get_cpu_stats, Nova 34.
+    """
+    times = connection.getCPUStats(libvirt.VIR_NODE_CPU_STATS_ALL_CPUS, 0)
+    _, _, _, frequency_mhz, *_ = connection.getInfo()
+    return HostCpuTimes(
+        user=times["user"],
+        kernel=times["kernel"],
+        idle=times["idle"],
+        iowait=times["iowait"],
+        frequency_mhz=frequency_mhz,
+    )
+
+
+def _read_address_bits(cpu: ET.Element | None) -> int | None:
+    found = None if cpu is None else cpu.find("maxphysaddr")
+    bits = None if found is None else found.get("bits")
+    return int(bits) if bits else None
 
 
 def _read_memory_mib(connection: libvirt.virConnect) -> int:

@@ -11,6 +11,7 @@ from kilonova_operator.domain.scheduling.aggregates import (
     NO_AGGREGATES,
     AggregateSet,
 )
+from kilonova_operator.domain.scheduling.metrics import HostMetric, build_metrics
 from kilonova_operator.domain.scheduling.profile import CapabilityProfile
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -52,6 +53,7 @@ def build_host_facts(
         profile=build_profile(status.agent),
         aggregates=aggregates,
         traits=build_host_traits(host),
+        metrics=_take_metrics(status.agent),
         address=address,
     )
 
@@ -69,7 +71,13 @@ def build_profile(report: AgentReport | None) -> CapabilityProfile:
         hypervisor_type=report.hypervisor_type,
         hypervisor_version=report.hypervisor_version,
         virt_type=report.virt_type or "",
+        maxphysaddr_bits=(cpu.address_bits if cpu else None) or 0,
     )
+
+
+def _take_metrics(report: AgentReport | None) -> tuple[HostMetric, ...]:
+    found = () if report is None else report.metrics
+    return build_metrics(HostMetric(metric.name, metric.value) for metric in found)
 
 
 def version_number(version: str) -> int:

@@ -11,7 +11,7 @@ from kilonova_agent.domain.host_report import (
     find_unknown,
 )
 from kilonova_agent.drivers.base import Guest, GuestPower, HostCell, HostInventory
-from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport
+from kilonova_api.host_report import MAX_UNKNOWN_ADDRESSES, AgentReport, MonitorMetric
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 IDENTITY = HostIdentity("11111111-2222-4333-8444-555555555555", "boot", "node", "0.1.0")
@@ -49,6 +49,14 @@ def build(
 ) -> AgentReport:
     now = NOW + timedelta(seconds=later_seconds)
     return build_report(IDENTITY, findings, last=last, generation=3, now=now)
+
+
+def test_metrics_stay_while_they_cannot_be_read_and_go_with_their_monitor() -> None:
+    metrics = (MonitorMetric(name="cpu.percent", value=12),)
+    first = build(replace(FINDINGS, metrics=metrics))
+    assert first.metrics == metrics
+    assert build(replace(FINDINGS, metrics=None), last=first).metrics == metrics
+    assert build(FINDINGS, last=first).metrics == ()
 
 
 CELL = HostCell(

@@ -3,9 +3,10 @@
 import pytest
 
 from kilonova_api.compute_host import ComputeHost, ComputeHostStatus
-from kilonova_api.host_report import AgentReport, CpuReport
+from kilonova_api.host_report import AgentReport, CpuReport, MonitorMetric
 from kilonova_api.meta import ObjectMeta
 from kilonova_operator.domain.scheduling.facts import build_host_facts, version_number
+from kilonova_operator.domain.scheduling.metrics import HostMetric
 
 REPORT = AgentReport(
     host_id="9c0f3c9e-5a39-4f5c-8c6b-1d6c5f5b0a11",
@@ -32,6 +33,25 @@ def test_facts_follow_the_status() -> None:
     assert (facts.up, facts.held) == (True, False)
     assert facts.profile.cpu_features == ("aes", "avx2")
     assert ("x86_64", "qemu", "hvm") in facts.profile.supported_instances
+
+
+def test_metrics_and_the_width_of_addresses_are_taken_where_the_agent_tells_them() -> (
+    None
+):
+    cpu = CpuReport(arch="x86_64", cores=8, address_bits=46)
+    metrics = (
+        MonitorMetric(name="cpu.user.percent", value=7),
+        MonitorMetric(name="cpu.percent", value=12),
+    )
+    told = REPORT.model_copy(update={"cpu": cpu, "metrics": metrics})
+    facts = build_host_facts(made_host(agent=told))
+    assert facts.metrics == (
+        HostMetric("cpu.percent", 12),
+        HostMetric("cpu.user.percent", 7),
+    )
+    assert facts.profile.maxphysaddr_bits == 46
+    silent = build_host_facts(made_host(agent=REPORT))
+    assert (silent.metrics, silent.profile.maxphysaddr_bits) == ((), 0)
 
 
 @pytest.mark.parametrize(
