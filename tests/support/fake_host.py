@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from kilonova_api.instance import Instance
 from kilonova_api.kube.api import KubeApi
@@ -31,6 +32,7 @@ class StageHost:
     host: FakeHost = field(init=False)
     find_fault: Callable[[Instance], Fault | None] = lambda instance: None
     memory_mib: int = 16384
+    cells: list[dict[str, Any]] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -41,7 +43,13 @@ class StageHost:
         node = await make_node(self.kube, self.name)
         await until(self._has_namespace, f"host {self.name} has its namespace")
         uid = node["metadata"]["uid"]
-        await report(self.kube, self.name, uid, memoryMiB=self.memory_mib)
+        await report(
+            self.kube,
+            self.name,
+            uid,
+            memoryMiB=self.memory_mib,
+            numaCells=self.cells,
+        )
         self.wake()
         await until(self._is_enabled, f"host {self.name} takes Servers")
 

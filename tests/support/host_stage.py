@@ -1,5 +1,6 @@
 """One process's reconciler of hosts, over objects in memory."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -104,8 +105,8 @@ class HostStage:
             NODE, {"metadata": {"name": "hv1", "labels": labels}, "spec": {}}
         )
 
-    def put_host(self, **spec: Any) -> None:
-        """Say what an admin wants of the host."""
+    def put_host(self, *, cells: Sequence[dict[str, Any]] = (), **spec: Any) -> None:
+        """Say what an admin wants of the host, and which NUMA cells it reports."""
         node = self.cluster.objects["Node", Key("", "hv1")]
         report = {
             "hostId": HOST_ID,
@@ -114,15 +115,19 @@ class HostStage:
             "cpu": {"arch": "x86_64", "cores": 8},
             "memoryMiB": 16384,
             "diskGiB": 100,
+            "numaCells": list(cells),
         }
         self.cluster.put(
             ComputeHost.resource(),
             {"metadata": {"name": "hv1"}, "spec": spec, "status": {"agent": report}},
         )
 
-    def put_instance(self) -> None:
+    def put_instance(self, **spec: Any) -> None:
         """Let the host hold a guest."""
-        self.cluster.put(Instance.resource(), make_instance(host="hv1", name="guest"))
+        instance = make_instance(host="hv1", name="guest")
+        self.cluster.put(
+            Instance.resource(), instance | {"spec": instance["spec"] | spec}
+        )
 
     def end_instance(self) -> None:
         """Let the host be empty again."""

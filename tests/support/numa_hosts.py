@@ -6,20 +6,20 @@ from kilonova_api.compute_host import ComputeHost
 from kilonova_api.names import API_VERSION
 
 
-def two_cells(*, memory_mib: int = 4096) -> list[dict[str, Any]]:
-    """What an agent reports of two cells of four cores of two threads."""
+def two_cells(*, cpus: int = 8, memory_mib: int = 4096) -> list[dict[str, Any]]:
+    """What an agent reports of two cells of cores of two threads."""
     return [
         {
             "id": number,
-            "cpus": f"{first}-{first + 7}",
-            "siblings": [f"{cpu}-{cpu + 1}" for cpu in range(first, first + 8, 2)],
+            "cpus": f"{first}-{first + cpus - 1}",
+            "siblings": [f"{cpu}-{cpu + 1}" for cpu in range(first, first + cpus, 2)],
             "memoryMiB": memory_mib,
             "pagePools": [
                 {"size": "4Ki", "total": memory_mib * 256 // 2},
                 {"size": "2Mi", "total": memory_mib // 2 // 2},
             ],
         }
-        for number, first in ((0, 0), (1, 8))
+        for number, first in ((0, 0), (1, cpus))
     ]
 
 

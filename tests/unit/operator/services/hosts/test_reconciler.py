@@ -189,3 +189,21 @@ async def test_a_trait_that_nobody_knows_is_told(stage: HostStage) -> None:
     assert said is not None
     assert "HW_CPU_X86_AVX22 (is HW_CPU_X86_AVX2 meant?)" in said[1]
     assert "CUSTOM_RACK_7" not in said[1]
+
+
+async def test_a_guest_whose_cpus_were_taken_away_is_named(stage: HostStage) -> None:
+    cells = [{"id": 0, "cpus": "0-7", "memoryMiB": 16384}]
+    stage.put_host(cells=cells, cpu={"sharedSet": "0-3", "dedicatedSet": "4-7"})
+    place = {"hostCell": 0, "memoryMiB": 16, "vcpus": "0"}
+    pins = [{"vcpu": 0, "hostCpu": 3}]
+    stage.put_instance(
+        flavor={"vcpus": 1, "ramMiB": 16, "extraSpecs": {"hw:cpu_policy": "dedicated"}},
+        numa={"cells": [place | {"pins": pins}], "emulatorCpus": "3"},
+    )
+    await stage.reconcile()
+    said = stage.said("PinConflict")
+    assert said is not None
+    assert "shop/web-0 (CPU 3 of NUMA cell 0 is not dedicated)" in said[1]
+    stage.put_host(cells=cells, cpu={"sharedSet": "0-2", "dedicatedSet": "3-7"})
+    await stage.reconcile()
+    assert stage.said("PinConflict") is None
