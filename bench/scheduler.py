@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from bench.lab import say
 from bench.scheduler_cloud import Cloud, seed_database
+from bench.scheduler_records import PACE_PER_S, open_recording, place_paced
 from kilonova_api.kube.clock import SystemClock
 from kilonova_operator.domain.epoch import Owner
 from kilonova_operator.domain.quota import QuotaLimits
@@ -33,6 +34,7 @@ from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.services.quotas.directory import QuotaDirectory
 from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.host_recorder import HostRecorder
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.servers.requests import RequestBuilder
@@ -123,16 +125,22 @@ async def _measure(load: Load, cloud: Cloud, url: str) -> dict[str, Any]:
         ranking = _build_ranking(store, cloud)
         await ranking.load()
         start_s = round(time.monotonic() - began, 2)
-        claimer = _build_claimer(store, ranking, term)
-        await _place_many(claimer, cloud, WARM_UP)
-        rate = await _place_many(claimer, cloud, load.decisions)
-        alone = await _place_alone(claimer, cloud, min(ALONE, load.hosts))
+        async with open_recording(store, _build_duty(term)) as recording:
+            claimer = _build_claimer(store, ranking, recording.recorder)
+            await _place_many(claimer, cloud, WARM_UP)
+            recorded = recording.records
+            rate = await _place_many(claimer, cloud, load.decisions)
+            recorded = recording.records - recorded
+            alone = await _place_alone(claimer, cloud, min(ALONE, load.hosts))
+            paced = await place_paced(claimer, cloud, recording)
         sizes = await _measure_memory(store, cloud, term)
         return {
             "db": load.database,
             "hosts": load.hosts,
             "affinity": int(load.affinity),
             "decisions_per_s": round(rate),
+            "hosts_kept_per_s": round(rate * recorded / load.decisions),
+            f"hosts_kept_at_{PACE_PER_S}_per_s": round(paced, 3),
             "alone_p50_ms": _at(alone, 0.50),
             "alone_p99_ms": _at(alone, 0.99),
             "bytes_per_host": round(sizes.hosts / load.hosts),
@@ -162,7 +170,10 @@ async def _measure_memory(store: ApiStore, cloud: Cloud, term: Any) -> _Sizes:
     await ranking.load_placements()
     servers, counted = _count_bytes() - before, len(ranking.placements)
     await ranking.load()
-    await _place_many(_build_claimer(store, ranking, term), cloud, WARM_UP)
+    async with open_recording(store, _build_duty(term)) as recording:
+        claimer = _build_claimer(store, ranking, recording.recorder)
+        await _place_many(claimer, cloud, WARM_UP)
+        await recording.idle.wait()
     hosts = _count_bytes() - servers
     tracemalloc.stop()
     return _Sizes(hosts, servers, counted)
@@ -187,10 +198,16 @@ def _build_ranking(store: ApiStore, cloud: Cloud) -> HostRanking:
     return ranking
 
 
-def _build_claimer(store: ApiStore, ranking: HostRanking, term: Any) -> HostClaimer:
+def _build_duty(term: Any) -> Duty:
+    return Duty(check=_no_objection, check_frozen=_no_objection, term=lambda: term)
+
+
+def _build_claimer(
+    store: ApiStore, ranking: HostRanking, recorder: HostRecorder
+) -> HostClaimer:
     return HostClaimer(
         api=store,
-        duty=Duty(check=_no_objection, check_frozen=_no_objection, term=lambda: term),
+        duty=recorder.duty,
         requests=RequestBuilder(
             build_default_rules(),
             SchedulingOptions(),
@@ -200,6 +217,7 @@ def _build_claimer(store: ApiStore, ranking: HostRanking, term: Any) -> HostClai
         ranking=ranking,
         instances=InstanceView(_Nothing(), SystemClock(), server_uid_index="uid"),
         unknown=UnknownGuests(_Nothing()),
+        recorder=recorder,
         quotas=QuotaDirectory(
             quotas=_Nothing(),
             namespaces=_Namespaces(),

@@ -95,13 +95,15 @@ class DecisionsRequest(AdminMessage):
     """The last decisions about a Server, by its uid."""
 
     uid: str = Field(min_length=1, max_length=64)
+    hosts: int = Field(20, ge=0, le=MAX_HOSTS)
+    """How many hosts to tell of with each, the best first."""
 
 
 class FullDecision(AdminMessage):
     """One decision as the database keeps it.
 
-    ``record`` is Server.status.scheduling, or what stood in the way; ``hosts``
-    is every host that was considered, where the record has them.
+    ``record`` is Server.status.scheduling, or what stood in the way; ``hosts`` are
+    those that were considered, best first. ``hosts_not_kept`` says why there are none.
     """
 
     decided_at: datetime | None = None
@@ -109,6 +111,8 @@ class FullDecision(AdminMessage):
     host: str | None = None
     record: dict[str, Any] = Field(default_factory=dict)
     hosts: tuple[HostJudgement, ...] = ()
+    hosts_not_shown: int = 0
+    hosts_not_kept: str | None = None
 
 
 class DecisionsAnswer(AdminMessage):

@@ -94,11 +94,6 @@ class Settings(BaseSettings):
     count_interval_seconds: Annotated[float, Field(ge=1)] = 30.0
     """Counts in a status are written at most this often per object."""
 
-    decision_hosts: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Of how many hosts, best first, the database keeps each weight with every
-    decision that found one. For 100 it costs every placement 0.4 ms with 100 hosts,
-    1.2 ms with 10,000."""
-
     tombstone_days: Annotated[int, Field(ge=1)] = 35
     history_days: Annotated[int, Field(ge=1)] = 90
 

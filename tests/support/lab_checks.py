@@ -10,6 +10,7 @@ def check_nothing_is_left(lab: ServerLab) -> None:
     assert lab.cluster.all("Instance") == []
     assert lab.secrets == []
     assert (lab.api.mappings, lab.api.claims, lab.api.nics) == ({}, {}, {})
+    assert (lab.api.decisions, lab.api.hosts_kept) == ({}, {})
     assert lab.cell.bookings == {}
 
 

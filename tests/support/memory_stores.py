@@ -16,6 +16,7 @@ from kilonova_api.kube.clock import Clock
 from kilonova_api.names import CELL0
 from kilonova_operator.domain.epoch import Term
 from kilonova_operator.domain.groups import HARD_POLICIES, find_violation
+from kilonova_operator.domain.host_records import HostRecord
 from kilonova_operator.domain.inventory import ProviderView
 from kilonova_operator.domain.order_book import Action, Booking, InstanceFault
 from kilonova_operator.domain.placement import (
@@ -63,6 +64,7 @@ class MemoryApiStore:
     nics: dict[tuple[str, str], NicClaim] = field(default_factory=dict)
     tombstones: dict[str, Tombstone] = field(default_factory=dict)
     decisions: dict[str, list[DecisionRecord]] = field(default_factory=dict)
+    hosts_kept: dict[tuple[str, datetime], HostRecord] = field(default_factory=dict)
     writes: list[str] = field(default_factory=list)
     _macs: Any = field(default_factory=lambda: itertools.count(1))
 
@@ -315,6 +317,16 @@ class MemoryApiStore:
         self.writes.append("record_decision")
         self._decide(server_uid, decision)
 
+    async def keep_hosts(self, term: Term, records: Sequence[HostRecord]) -> None:
+        self.writes.append("keep_hosts")
+        for record in records:
+            known = self.decisions.get(record.server_uid, [])[:3]
+            if record.decided_at in [decision.decided_at for decision in known]:
+                self.hosts_kept[record.server_uid, record.decided_at] = record
+
+    async def list_hosts_kept(self, server_uid: str) -> Sequence[HostRecord]:
+        return [r for r in self.hosts_kept.values() if r.server_uid == server_uid]
+
     async def list_decisions(self, server_uid: str) -> Sequence[DecisionRecord]:
         return self.decisions.get(server_uid, [])[:3]
 
@@ -446,6 +458,7 @@ class MemoryApiStore:
     def _forget(self, uid: str) -> None:
         self.mappings.pop(uid, None)
         self.decisions.pop(uid, None)
+        self.hosts_kept = {k: r for k, r in self.hosts_kept.items() if k[0] != uid}
         self.nics = {key: nic for key, nic in self.nics.items() if key[0] != uid}
 
     def _rename(self, old: str, new: str) -> None:
@@ -458,6 +471,14 @@ class MemoryApiStore:
         self.nics = {
             (new if uid == old else uid, name): nic
             for (uid, name), nic in self.nics.items()
+        }
+        if old in self.decisions:
+            self.decisions[new] = self.decisions.pop(old)
+        self.hosts_kept = {
+            (new if uid == old else uid, moment): (
+                replace(record, server_uid=new) if uid == old else record
+            )
+            for (uid, moment), record in self.hosts_kept.items()
         }
 
 

@@ -19,6 +19,7 @@ WRITES = frozenset(
         "forget_unplaced",
         "forget_instance",
         "json_patch",
+        "keep_hosts",
         "note_object_generation",
         "record_action",
         "record_decision",

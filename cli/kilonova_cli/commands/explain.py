@@ -1,5 +1,6 @@
 """``kubectl nova explain``: why a Server is where it is, or nowhere."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from kilonova_api.admin import (
     DryRunAnswer,
     DryRunRequest,
     FullDecision,
+    HostJudgement,
 )
 from kilonova_api.server import Server
 from kilonova_api.server_status import SchedulingRecord
@@ -29,6 +31,8 @@ HostCount = Annotated[
         metavar="N", min=0, max=MAX_HOSTS, help="How many hosts to show, best first."
     ),
 ]
+
+_SHOWN = 20
 
 app = typer.Typer(no_args_is_help=True, help="Say why something is as it is.")
 
@@ -47,12 +51,22 @@ def explain_server(
         bool,
         typer.Option(
             "--admin",
-            help="Add the last three decisions as the database keeps them, and for a "
-            "Server without a host what each host fails now. For who may exec into "
-            "the operator's pod.",
+            help="Add the last three decisions with every host and weight as the "
+            "database keeps them, and for a Server without a host what each host fails "
+            "now. For who may exec into the operator's pod.",
         ),
     ] = False,
-    hosts: HostCount = 20,
+    hosts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=MAX_HOSTS,
+            help=f"With --admin: how many hosts to show, best first. {_SHOWN} in "
+            "tables, all of them as JSON or YAML.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Say why a Server is on its host, or on none.
 
@@ -62,6 +76,8 @@ def explain_server(
     """
     obj = session.cluster.get(Server.resource(), name)
     server = read(Server, obj)
+    if hosts is None:
+        hosts = _SHOWN if session.out.for_people else MAX_HOSTS
     full = _ask_in_full(session, obj, server, hosts=hosts) if admin else None
     if not session.out.for_people:
         session.out.data(_build_data(server, full))
@@ -82,7 +98,7 @@ class _InFull:
 def _ask_in_full(
     session: Session, obj: dict[str, Any], server: Server, *, hosts: int
 ) -> _InFull:
-    asked = DecisionsRequest(uid=server.metadata.uid)
+    asked = DecisionsRequest(uid=server.metadata.uid, hosts=hosts)
     kept = session.leader.ask(LIST_DECISIONS, asked, DecisionsAnswer)
     if server.status.host is not None:
         return _InFull(kept.decisions, None)
@@ -95,12 +111,7 @@ def _ask_in_full(
 
 def print_hosts(out: Printer, answer: DryRunAnswer) -> None:
     """Print what a dry run says of each host."""
-    if not answer.hosts:
-        return
-    out.line()
-    out.grid(build_hosts(answer.hosts))
-    if answer.hosts_not_shown:
-        out.line(f"{answer.hosts_not_shown} more hosts: --hosts shows them.")
+    _print_host_grid(out, answer.hosts, not_shown=answer.hosts_not_shown)
 
 
 def print_record(out: Printer, record: SchedulingRecord) -> None:
@@ -159,11 +170,27 @@ def _print_decision(out: Printer, number: int, decision: FullDecision) -> None:
             ("Message", decision.record.get("message")),
         )
     )
+    _print_hosts_kept(out, decision)
     if "hostsConsidered" in decision.record:
         print_record(out, SchedulingRecord.model_validate(decision.record))
-    if decision.hosts:
+
+
+def _print_hosts_kept(out: Printer, decision: FullDecision) -> None:
+    if decision.hosts_not_kept:
         out.line()
-        out.grid(build_hosts(decision.hosts))
+        out.line(f"Its hosts are not kept: {decision.hosts_not_kept}.")
+    _print_host_grid(out, decision.hosts, not_shown=decision.hosts_not_shown)
+
+
+def _print_host_grid(
+    out: Printer, hosts: Sequence[HostJudgement], *, not_shown: int
+) -> None:
+    if not hosts:
+        return
+    out.line()
+    out.grid(build_hosts(hosts))
+    if not_shown:
+        out.line(f"{not_shown} more hosts: --hosts shows them.")
 
 
 def _build_data(server: Server, full: _InFull | None) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What is kept for a time only: tombstones and history."""
+"""What is kept for a time only: tombstones, history, names of hosts."""
 
 import logging
 from dataclasses import dataclass
@@ -10,6 +10,9 @@ from kilonova_operator.services.leadership import Leadership
 from kilonova_operator.settings import API_DATABASE, Settings
 
 logger = logging.getLogger(__name__)
+
+_ROSTERS_UNUSED = timedelta(hours=1)
+"""Whoever is about to write by them is done long before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,9 @@ class Retention:
         await self.stores.api.sweep_tombstones(
             self.leadership.term(API_DATABASE),
             older_than=timedelta(days=self.settings.tombstone_days),
+        )
+        await self.stores.api.sweep_rosters(
+            self.leadership.term(API_DATABASE), older_than=_ROSTERS_UNUSED
         )
         for name, store in self.stores.cells.items():
             term = self.leadership.find_term(name)

@@ -1,5 +1,6 @@
 """What admins may ask the process that leads, by name."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -65,7 +66,7 @@ class TypedVerb(Generic[Q]):
     async def __call__(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer a request as JSON has it."""
         answer = await self._answer(read_strictly(self._request, body))
-        return answer.wire()
+        return await asyncio.to_thread(answer.wire)  # it may tell of many hosts
 
 
 def read_strictly(model: type[M], body: object, *, where: str = "") -> M:

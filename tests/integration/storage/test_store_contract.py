@@ -9,6 +9,7 @@ from support.store_contract.crashes import *  # noqa: F403
 from support.store_contract.deletes import *  # noqa: F403
 from support.store_contract.epoch import *  # noqa: F403
 from support.store_contract.groups import *  # noqa: F403
+from support.store_contract.host_records import *  # noqa: F403
 from support.store_contract.hosts import *  # noqa: F403
 from support.store_contract.networks import *  # noqa: F403
 from support.store_contract.numa import *  # noqa: F403

@@ -27,6 +27,7 @@ from kilonova_operator.storage.sql.engine import EngineSettings, build_engine
 from kilonova_operator.storage.sql.epoch import REPLACED, WENT_BACK
 from kilonova_operator.storage.sql.urls import parse_url
 from support.databases import Databases, made_claim, made_inventories, made_server
+from support.host_records import made_record
 
 
 async def prepare_host(store: ApiStore, term: Term, host: str = "hv1") -> None:
@@ -57,6 +58,8 @@ API_TABLES = (
     "epoch",
     "group_members",
     "host_mappings",
+    "host_records",
+    "host_rosters",
     "instance_mappings",
     "inventories",
     "ip_allocations",
@@ -175,6 +178,8 @@ def stale_writes(
         store.forget_group(term, "group-1"),
         store.repair_usages(term),
         store.record_decision(term, uid, DecisionRecord("NoValidHost", {})),
+        store.keep_hosts(term, [made_record(uid)]),
+        store.sweep_rosters(term, older_than=timedelta(0)),
         store.restore_claim(term, witness),
         store.sweep_tombstones(term, older_than=timedelta(0)),
         store.freeze(term, "ObjectsWentBack", "test"),

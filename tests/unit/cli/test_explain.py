@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from kilonova_api.admin import MAX_HOSTS
 from kilonova_api.server import Server
 from support.kube_front import KubeFront
 from support.nova_cli import RECORD, Nova, put_lease
@@ -93,7 +94,35 @@ def test_admins_get_every_host_of_the_last_decisions(
     ((path, command, line),) = front.commands
     assert path.endswith("/namespaces/kilonova-system/pods/operator-7/exec")
     assert command == ["kilonova-manage", "list-decisions"]
-    assert json.loads(line) == {"uid": SERVER_UID}
+    assert json.loads(line) == {"uid": SERVER_UID, "hosts": 20}
+
+
+def test_best_hosts_come_before_the_counts_and_what_is_left_out_is_told(
+    front: KubeFront, nova: Nova
+) -> None:
+    put_server(front, **placed())
+    put_lease(front)
+    hosts = [{"host": "hv2", "total": 1.5, "weights": {"RAMWeigher": 1.5}}]
+    shown = {"outcome": "Claimed", "host": "hv2", "record": RECORD, "hosts": hosts}
+    unkept = {"outcome": "NoValidHost", "record": RECORD, "hostsNotKept": "no room"}
+    answer = {"decisions": [shown | {"hostsNotShown": 3}, unkept]}
+    front.run = lambda command, line: (json.dumps(answer).encode(), b"", 0)
+    ended = nova("explain", "server", "web-0", "--admin", "--hosts", "1")
+    assert ended.code == 0, ended.err
+    told = ended.out[ended.out.index("Decision 1") :]
+    assert told.index("RAMWeigher") < told.index("CONSTRAINT")
+    assert "3 more hosts: --hosts shows them." in told
+    assert "Its hosts are not kept: no room." in told
+    assert json.loads(front.commands[0][2])["hosts"] == 1
+
+
+def test_programs_get_all_hosts_of_a_decision(front: KubeFront, nova: Nova) -> None:
+    put_server(front, **placed())
+    put_lease(front)
+    front.run = lambda command, line: (b'{"decisions": []}', b"", 0)
+    ended = nova("explain", "server", "web-0", "--admin", "-o", "json")
+    assert ended.code == 0, ended.err
+    assert json.loads(front.commands[0][2])["hosts"] == MAX_HOSTS
 
 
 def test_admins_see_what_each_host_fails_now_where_there_is_none(

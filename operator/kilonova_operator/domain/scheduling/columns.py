@@ -92,6 +92,7 @@ class HostColumns:
         self.image_counts = ImageCounts()
         """Fed where ImagePropertiesWeigher counts; empty otherwise."""
         self._rows: dict[str, int] = {}
+        self._names: tuple[str, ...] | None = None
         self._room = _FIRST_ROWS
         self._flags = {name: np.zeros(self._room, np.bool_) for name in _FLAGS}
         self._numbers = {name: np.zeros(self._room, np.int64) for name in _NUMBERS}
@@ -105,6 +106,13 @@ class HostColumns:
         return len(self.hosts)
 
     # Reading: every array has one entry a host and must not be changed.
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts by row: the same tuple until one is added or removed."""
+        if self._names is None:
+            self._names = tuple(self.hosts)
+        return self._names
 
     def flag(self, name: Flag) -> BoolArray:
         """Return a yes-or-no column."""
@@ -263,6 +271,7 @@ class HostColumns:
         row = self._rows.pop(host, None)
         if row is None:
             return
+        self._names = None
         self.image_counts.forget(host)
         for name, codes in self._codes.items():
             self._values[name].give_back(int(codes[row]))
@@ -312,6 +321,7 @@ class HostColumns:
         if row == self._room:
             self._grow()
         self.hosts.append(host)
+        self._names = None
         self._rows[host] = row
         for array in self._arrays():
             array[row] = 0

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from kilonova_api.server_status import SchedulingRecord, SchedulingStage
+from kilonova_operator.domain.scheduling.hosts_seen import HostsSeen
 
 _MESSAGE_CHARACTERS = 512
 
@@ -19,23 +19,6 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class HostVerdict:
-    """One host in a decision, for admins: what it failed, or how it was weighed."""
-
-    host: str
-    failed: str | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
-    total: float = 0.0
-
-    def wire(self) -> dict[str, Any]:
-        """Return it as a kept decision has it."""
-        if self.failed is not None:
-            return {"host": self.host, "failed": self.failed}
-        weights = dict(self.weights)
-        return {"host": self.host, "weights": weights, "total": self.total}
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """The best host; hosts left and rejected are all that were considered."""
 
@@ -45,8 +28,10 @@ class Decision:
     rejections: tuple[Rejected, ...] = ()
     nearest_miss: str | None = None
     """Where no host is left: what the one lacks that came nearest."""
-    hosts: tuple[HostVerdict, ...] = ()
-    """The hosts one by one, best first, as far as admins shall see them."""
+    seen: HostsSeen | None = None
+    """All hosts as they were then, where somebody keeps them."""
+    found_full: Mapping[str, str] = field(default_factory=dict)
+    """Hosts whose claim was refused before, and what they failed there."""
 
     @property
     def hosts_considered(self) -> int:
@@ -69,7 +54,7 @@ class Decision:
             same = counts.get(constraint, Rejected(constraint, 0))
             counts[constraint] = replace(same, hosts=same.hosts + 1)
         left = tuple(rejected for rejected in counts.values() if rejected.hosts)
-        return replace(self, rejections=left)
+        return replace(self, rejections=left, found_full=dict(moved))
 
     def explain(self) -> str:
         """Return the counts as people read them, most frequent first."""
@@ -85,13 +70,6 @@ class Decision:
             nearest_miss=self.nearest_miss,
             attempts=attempts,
         )
-
-    def build_full_record(self, *, attempts: int = 0) -> dict[str, Any]:
-        """Return the decision as the database keeps it, with hosts for admins."""
-        record = self.build_record(attempts=attempts).wire()
-        if self.hosts:
-            record["hosts"] = [verdict.wire() for verdict in self.hosts]
-        return record
 
     def _build_stages(self) -> Iterator[SchedulingStage]:
         left = self.hosts_considered

@@ -1,7 +1,7 @@
 """The scheduler: all hosts in, a decision out. Pure, and as fast as NumPy."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import numpy as np
@@ -11,12 +11,10 @@ from kilonova_operator.domain.scheduling.columns import (
     HostColumns,
     IntArray,
 )
-from kilonova_operator.domain.scheduling.decision import (
-    Decision,
-    HostVerdict,
-    Rejected,
-)
+from kilonova_operator.domain.scheduling.decision import Decision, Rejected
 from kilonova_operator.domain.scheduling.extra_spec_check import refuse_extra_specs
+from kilonova_operator.domain.scheduling.host_table import HostVerdict
+from kilonova_operator.domain.scheduling.hosts_seen import HostsSeen, SeenWeights
 from kilonova_operator.domain.scheduling.interfaces import (
     ClassFilter,
     ClassRule,
@@ -32,7 +30,8 @@ from kilonova_operator.domain.scheduling.prefilters.capacity import (
     OtherCapacity,
 )
 from kilonova_operator.domain.scheduling.request import BuildRequest
-from kilonova_operator.domain.scheduling.scores import OUT, scale_once, score_once
+from kilonova_operator.domain.scheduling.roster import Roster
+from kilonova_operator.domain.scheduling.scores import OUT, score_once
 from kilonova_operator.domain.scheduling.views import ClassView, ClassViews, Judgements
 from kilonova_operator.domain.scheduling.weights import RawWeights
 
@@ -67,6 +66,8 @@ class _Sight:
     judgements: Judgements
     counts: IntArray
     totals: FloatArray
+    special: Mapping[int, FloatArray]
+    """Raw weights by weighers that depend on the request."""
 
 
 class Scheduler:
@@ -80,6 +81,11 @@ class Scheduler:
         self._random = random
         self._all = (*rules.prefilters, *rules.filters)
         self._raw = RawWeights(columns, rules.weighers)
+        self._roster = Roster(
+            (),
+            tuple(rule.name for rule in self._all),
+            tuple(weigher.name for weigher in rules.weighers),
+        )
         numbered = tuple(enumerate(self._all, 1))
         self._request_rules = [
             (number, rule) for number, rule in numbered if isinstance(rule, RequestRule)
@@ -100,10 +106,11 @@ class Scheduler:
             (number, rule) for number, rule in judging if self._is_prefilter(number)
         )
 
-    def select(self, request: BuildRequest) -> Decision:
+    def select(self, request: BuildRequest, *, keeps_hosts: bool = False) -> Decision:
         """Choose the best of the hosts that pass everything.
 
         Every other host counts for the one constraint that it failed first.
+        ``keeps_hosts``: the decision shall be able to tell of each of them.
         Source: nova.scheduler.manager._get_sorted_hosts, Nova 34.
         """
         sight = self._look(request)
@@ -116,6 +123,7 @@ class Scheduler:
             hosts_left=left,
             rejections=self._list_rejections(sight, request),
             nearest_miss=None if host else self._find_nearest_miss(sight, request),
+            seen=self._keep_seen(sight) if keeps_hosts else None,
         )
 
     def rank(self, request: BuildRequest) -> list[str]:
@@ -131,20 +139,8 @@ class Scheduler:
 
         Those that pass come first, best before worse; ``most``: no more of them.
         """
-        sight = self._look(request)
-        passing = np.flatnonzero(sight.judgements == 0)
-        if len(passing) <= 1:
-            # Nothing to compare: Nova weighs nothing then (nova.weights).
-            sight.totals = np.zeros(len(sight.totals))
-        weights = {
-            weigher.name: self._weigh(number, passing, request)
-            for number, weigher in enumerate(self._rules.weighers)
-        }
-        best_first = np.argsort(-sight.totals[passing], kind="stable")[:most]
-        told = [self._tell(sight, weights, passing, int(at)) for at in best_first]
-        left = None if most is None else most - len(told)
-        failing = np.flatnonzero(sight.judgements != 0)[:left]
-        return [*told, *(self._tell_failed(sight, int(row)) for row in failing)]
+        seen = self._keep_seen(self._look(request))
+        return seen.build_table({}).list_verdicts(most)
 
     def _look(self, request: BuildRequest) -> _Sight:
         view = self._views_for(request).get(request.asked)
@@ -156,10 +152,10 @@ class Scheduler:
         }
         if not verdicts and not special:
             totals = view.scores.compute(view.judgements, self._raw)
-            return _Sight(view, view.judgements, view.counts, totals)
+            return _Sight(view, view.judgements, view.counts, totals, special)
         judgements, counts = _overlay(view, verdicts)
         totals = self._score_over(view, judgements, special)
-        return _Sight(view, judgements, counts, totals)
+        return _Sight(view, judgements, counts, totals, special)
 
     def _views_for(self, request: BuildRequest) -> ClassViews:
         if request.asked.rebuild:
@@ -214,13 +210,23 @@ class Scheduler:
         )
         return totals
 
-    def _weigh(
-        self, number: int, passing: IntArray, request: BuildRequest
-    ) -> FloatArray:
-        column = self._raw.column_for(number, request)
-        if column is None or len(passing) <= 1:
-            return np.zeros(len(passing))
-        return scale_once(number, passing, column, self._raw)
+    def _keep_seen(self, sight: _Sight) -> HostsSeen:
+        """Copy what the next change of a host would change."""
+        if self._roster.hosts is not self._columns.names:
+            self._roster = replace(self._roster, hosts=self._columns.names)
+        raw = self._raw
+        weights = tuple(
+            SeenWeights(number, column.copy(), raw.multiplier(number), weigher.minval)
+            for number, weigher in enumerate(self._rules.weighers)
+            if (column := self._find_telling(number, sight)) is not None
+        )
+        return HostsSeen(self._roster, sight.judgements.copy(), weights)
+
+    def _find_telling(self, number: int, sight: _Sight) -> FloatArray | None:
+        """Return raw weights that may tell hosts apart; None: all get 0."""
+        if number in self._raw.scaled:
+            return self._raw.column(number)
+        return sight.special.get(number)
 
     def _choose(self, totals: FloatArray, left: int) -> int | None:
         """Return the best row, or one of the best ``host_subset_size``."""
@@ -249,22 +255,6 @@ class Scheduler:
         return find_nearest_miss(
             self._columns, np.flatnonzero(without_room), request.asked
         )
-
-    def _tell(
-        self,
-        sight: _Sight,
-        weights: Mapping[str, FloatArray],
-        passing: IntArray,
-        at: int,
-    ) -> HostVerdict:
-        row = int(passing[at])
-        each = {name: float(column[at]) for name, column in weights.items()}
-        host = self._columns.hosts[row]
-        return HostVerdict(host, weights=each, total=float(sight.totals[row]))
-
-    def _tell_failed(self, sight: _Sight, row: int) -> HostVerdict:
-        failed = self._all[int(sight.judgements[row]) - 1].name
-        return HostVerdict(self._columns.hosts[row], failed=failed)
 
 
 def _overlay(

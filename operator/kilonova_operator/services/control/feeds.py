@@ -29,6 +29,7 @@ class FeedKind(StrEnum):
     GROUPS = "servergroups"
     QUOTAS = "serverquotas"
     GUARDED_NAMESPACES = "guarded-namespaces"
+    HOST_RECORDS = "host-records"
 
 
 @dataclass(frozen=True, slots=True)

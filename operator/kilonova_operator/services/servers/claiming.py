@@ -9,12 +9,12 @@ from kilonova_operator.domain.networks.requests import network_id_of
 from kilonova_operator.domain.placement import (
     Claim,
     ClaimRequest,
-    DecisionRecord,
     InstanceMapping,
     NicRequest,
 )
 from kilonova_operator.domain.refusals import ClaimRefused
-from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
+from kilonova_operator.domain.scheduling.decision import Decision
+from kilonova_operator.domain.scheduling.host_table import HostVerdict
 from kilonova_operator.domain.scheduling.numa.guest import GuestTopology
 from kilonova_operator.domain.scheduling.prefilters.requested_hosts import NotIgnored
 from kilonova_operator.domain.scheduling.request import (
@@ -25,14 +25,12 @@ from kilonova_operator.domain.servers.references import References
 from kilonova_operator.domain.servers.server_ref import build_server_ref
 from kilonova_operator.services.quotas.directory import NamespaceQuota, QuotaDirectory
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.host_recorder import HostRecorder
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.ranking import HostRanking
 from kilonova_operator.services.servers.requests import RequestBuilder
 from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.stores import ApiStore
-
-_UNPLACED_HOSTS = 100
-"""Of how many hosts a decision that found none keeps what each failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +59,7 @@ class HostClaimer:
     instances: InstanceView
     unknown: UnknownGuests
     quotas: QuotaDirectory
-    decision_hosts: int = 0
-    """Of how many hosts a decision that found one keeps each weight."""
+    recorder: HostRecorder
 
     async def claim_best(
         self, server: Server, found: References, attempt: Attempt
@@ -85,6 +82,7 @@ class HostClaimer:
                 with self.ranking.assumed(request):
                     claim = await self.api.claim(self.duty.term(), request)
                     self.ranking.claimed(claim)
+                self.recorder.keep(server.metadata.uid, request.decision, decision)
             except ClaimRefused as refused:
                 if not refused.another_host_may_do:
                     raise
@@ -118,11 +116,10 @@ class HostClaimer:
             guest = request.asked.numa
             return request
 
-        decision = await self.ranking.select(ask)
-        most = _UNPLACED_HOSTS if decision.host is None else self.decision_hosts
-        if most:
-            hosts = tuple(self.ranking.explain(ask(), most=most))
-            decision = replace(decision, hosts=hosts)
+        keeps_hosts = self.recorder.may_keep(server.metadata.uid)
+        decision = self.recorder.count(
+            await self.ranking.select(ask, keeps_hosts=keeps_hosts)
+        )
         if decision.host is None:
             return decision, None
         claim = self._build_claim(server, found, decision, attempt, quota=quota)
@@ -158,7 +155,6 @@ class HostClaimer:
         if found.flavor is None or found.image is None or decision.host is None:
             raise ValueError(f"Server {server.key} has no flavor, image or host")
         host = decision.host
-        record = decision.build_full_record(attempts=attempt.number)
         told = self.instances.of_server(server.metadata.uid)
         flavor, namespace_uid = found.flavor.spec, quota.namespace_uid if quota else ""
         own, shared = self.ranking.shared.divide(
@@ -177,7 +173,9 @@ class HostClaimer:
             ),
             attempt=attempt.number,
             tried_hosts=attempt.tried_hosts,
-            decision=DecisionRecord("Claimed", record, host=host),
+            decision=self.recorder.build_entry(
+                "Claimed", decision, attempts=attempt.number
+            ),
             held_addresses=self.unknown.list_addresses(),
             quota=quota.limits if quota else None,
             group=build_group_claim(found.group),

@@ -16,7 +16,6 @@ from kilonova_api.admin import (
     DryRunAnswer,
     DryRunProblem,
     DryRunRequest,
-    HostJudgement,
 )
 from kilonova_api.flavor import Flavor
 from kilonova_api.meta import ObjectMeta
@@ -25,11 +24,11 @@ from kilonova_api.server import Server
 from kilonova_api.server_spec import ServerSpec
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import QuotaExceeded
-from kilonova_operator.domain.scheduling.decision import HostVerdict
 from kilonova_operator.domain.servers.references import Problem, find_problem
 from kilonova_operator.services.admin_verbs import BadRequest, read_strictly
 from kilonova_operator.services.quotas.directory import QuotaDirectory
 from kilonova_operator.services.servers.claiming import HostClaimer
+from kilonova_operator.services.servers.decisions import judge
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.requests import UNREADABLE
@@ -75,7 +74,7 @@ class DryRun:
             zone=None if host is None else self.hosts.zone(host),
             problem=_describe(problem),
             scheduling=decision.build_record(),
-            hosts=tuple(_judge(verdict) for verdict in verdicts),
+            hosts=tuple(judge(verdict) for verdict in verdicts),
             hosts_not_shown=max(0, decision.hosts_considered - len(verdicts)),
         )
 
@@ -131,13 +130,6 @@ def read_manifest(manifest: Mapping[str, Any]) -> Server:
     return Server(
         kind="Server", metadata=ObjectMeta(**metadata.model_dump()), spec=spec
     )
-
-
-def _judge(verdict: HostVerdict) -> HostJudgement:
-    if verdict.failed is not None:
-        return HostJudgement(host=verdict.host, failed=verdict.failed)
-    weights = dict(verdict.weights)
-    return HostJudgement(host=verdict.host, weights=weights, total=verdict.total)
 
 
 def _describe(problem: Problem | None) -> DryRunProblem | None:

@@ -31,8 +31,9 @@ from kilonova_operator.domain.placement import (
 )
 from kilonova_operator.domain.scheduling.aggregates import AggregateFacts
 from kilonova_operator.domain.scheduling.columns import HostColumns, Number
-from kilonova_operator.domain.scheduling.decision import Decision, HostVerdict
+from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.scheduling.facts import HostFacts, build_host_facts
+from kilonova_operator.domain.scheduling.host_table import HostVerdict
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.scheduler import Scheduler, SchedulingRules
 from kilonova_operator.domain.scheduling.shared_rooms import SharedAmounts
@@ -152,25 +153,32 @@ class HostRanking:
         for server_uid in released:
             self.placements.remove(server_uid)
 
-    async def select(self, ask: Callable[[], BuildRequest]) -> Decision:
+    async def select(
+        self, ask: Callable[[], BuildRequest], *, keeps_hosts: bool = False
+    ) -> Decision:
         """Choose a host for one guest; nothing is awaited after the choice.
 
         ask: called right before each look at the hosts, since what is asked may
-        depend on where other Servers are.
+        depend on where other Servers are. ``keeps_hosts``: the decision shall be
+        able to tell of every host.
         """
+
+        def choose() -> Decision:
+            return self._scheduler.select(ask(), keeps_hosts=keeps_hosts)
+
         await self._refresh(rest_seconds=_REST_SECONDS)
-        decision = self._scheduler.select(ask())
+        decision = choose()
         if decision.host is not None:
             return decision
         if self._stale:
             # Nobody is turned away on what may be old ...
             await self._refresh(rest_seconds=0.0)
-            decision = self._scheduler.select(ask())
+            decision = choose()
         if decision.host is not None or not self._assumed:
             return decision
         # ... or by a claim that may yet be refused, or was counted already.
         with self._nothing_assumed():
-            return self._scheduler.select(ask())
+            return choose()
 
     def explain(
         self, request: BuildRequest, *, most: int | None = None

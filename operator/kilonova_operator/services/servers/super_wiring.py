@@ -1,6 +1,7 @@
 """Puts together what the role super does for Servers."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_operator.context import ProcessContext
@@ -19,6 +20,7 @@ from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.host_load import HostLoad
+from kilonova_operator.services.servers.host_recorder import HostRecorder
 from kilonova_operator.services.servers.hosts import HostDirectory
 from kilonova_operator.services.servers.instance_view import InstanceView
 from kilonova_operator.services.servers.place import Placer
@@ -48,7 +50,8 @@ _WORKERS = 8
 def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
     """Build what the role super does for Servers."""
     follow_servers(context)
-    reconciler = _build_reconciler(context)
+    recorder = _build_recorder(context)
+    reconciler = _build_reconciler(context, recorder)
     sweep = SuperSweep(
         api=context.stores.api,
         feeds=context.feeds,
@@ -61,14 +64,26 @@ def build_super_controllers(context: ProcessContext) -> Sequence[Controller]:
             crds=CrdHealth(context.kube),
         ),
     )
-    servers = (Feed(FeedKind.SERVERS),)
+    servers, records = (Feed(FeedKind.SERVERS),), (Feed(FeedKind.HOST_RECORDS),)
     return (
         Controller("servers", reconciler.reconcile, servers, workers=_WORKERS),
+        Controller("host-records", recorder.reconcile, records, workers=1),
         Controller("servers-sweep", sweep.reconcile, (Feed(FeedKind.CELLS),), 1),
     )
 
 
-def _build_reconciler(context: ProcessContext) -> SuperReconciler:
+def _build_recorder(context: ProcessContext) -> HostRecorder:
+    return HostRecorder(
+        api=context.stores.api,
+        duty=build_duty(context, SUPER, API_DATABASE),
+        clock=context.clock,
+        wake=partial(context.feeds.publish, FeedKind.HOST_RECORDS),
+    )
+
+
+def _build_reconciler(
+    context: ProcessContext, recorder: HostRecorder
+) -> SuperReconciler:
     duty = build_duty(context, SUPER, API_DATABASE)
     instances = build_view(context)
     scheduling = context.scheduling
@@ -91,7 +106,7 @@ def _build_reconciler(context: ProcessContext) -> SuperReconciler:
         instances=instances,
         unknown=UnknownGuests(context.informers.compute_hosts),
         quotas=build_quota_directory(context),
-        decision_hosts=context.settings.decision_hosts,
+        recorder=recorder,
     )
     register_admin_verbs(context, claimer)
     return SuperReconciler(
@@ -139,6 +154,7 @@ def _build_placer(
         unplaced=Unplaced(
             api=context.stores.api,
             duty=duty,
+            recorder=claimer.recorder,
             statuses=statuses,
             patience=build_patience(context),
             now=statuses.now,

@@ -148,9 +148,9 @@ class GroupPlacer:
                 chosen = await self._choose(waiting, avoided, assumed)
                 if isinstance(chosen, Decision):
                     return Outcome(decision=chosen)
-                requests, decision = chosen
+                requests, decisions = chosen
                 try:
-                    claims = await self._claim_all(requests)
+                    claims = await self._claim_all(requests, decisions)
                 except MemberRefused as refused:
                     if not refused.refusal.another_host_may_do:
                         raise refused.refusal from refused
@@ -158,17 +158,17 @@ class GroupPlacer:
                     avoided[uid] = (*avoided.get(uid, ()), refused.host)
                     continue
             self._tell_others(waiting)
-            return Outcome(claims, decision)
-        return Outcome(decision=decision)
+            return Outcome(claims, decisions[0])
+        return Outcome(decision=decisions[0])
 
     async def _choose(
         self,
         waiting: Sequence[_Ready],
         avoided: dict[str, tuple[str, ...]],
         assumed: ExitStack,
-    ) -> Decision | tuple[list[ClaimRequest], Decision]:
+    ) -> Decision | tuple[list[ClaimRequest], list[Decision]]:
         """Choose a host for each, counting those before it; else the bad decision."""
-        requests, first = [], None
+        requests, decisions = [], []
         for member in waiting:
             tried = avoided.get(member.server.metadata.uid, ())
             decision, request = await self.claimer.choose(
@@ -178,17 +178,22 @@ class GroupPlacer:
                 return decision
             assumed.enter_context(self.claimer.ranking.assumed(request))
             requests.append(request)
-            first = first or decision
-        if first is None:
+            decisions.append(decision)
+        if not requests:
             raise ValueError("nobody waits")
-        return requests, first
+        return requests, decisions
 
-    async def _claim_all(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
+    async def _claim_all(
+        self, requests: Sequence[ClaimRequest], decisions: Sequence[Decision]
+    ) -> Sequence[Claim]:
         duty = self.claimer.duty
         duty.check()
         claims = await self.claimer.api.claim_all(duty.term(), requests)
         for claim in claims:
             self.claimer.ranking.claimed(claim)
+        for request, decision in zip(requests, decisions, strict=True):
+            uid = request.server.uid
+            self.claimer.recorder.keep(uid, request.decision, decision)
         return claims
 
     def _tell_others(self, waiting: Sequence[_Ready]) -> None:

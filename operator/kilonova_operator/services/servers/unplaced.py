@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from kilonova_api.server import Server
 from kilonova_operator.domain.errors import KilonovaError
@@ -26,6 +27,10 @@ from kilonova_operator.domain.servers.waiting import (
 )
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.servers.duty import Duty
+from kilonova_operator.services.servers.host_recorder import (
+    HOSTS_NOT_KEPT,
+    HostRecorder,
+)
 from kilonova_operator.services.servers.placement_status import PlacementStatus
 from kilonova_operator.services.stores import ApiStore
 
@@ -43,6 +48,7 @@ class Unplaced:
 
     api: ApiStore
     duty: Duty
+    recorder: HostRecorder
     statuses: PlacementStatus
     patience: Patience
     now: Callable[[], datetime]
@@ -51,8 +57,8 @@ class Unplaced:
         self, server: Server, decision: Decision, mapping: InstanceMapping | None
     ) -> RetryAfter:
         """Park a Server in cell0: no host fits."""
-        record = decision.build_record()
-        entry = DecisionRecord(NO_VALID_HOST, decision.build_full_record())
+        record, uid = decision.build_record(), server.metadata.uid
+        entry = self.recorder.build_entry(NO_VALID_HOST, decision)
         self.duty.check()
         if mapping is None:
             await self.api.bury_in_cell0(
@@ -63,8 +69,10 @@ class Unplaced:
                     decision=entry,
                 ),
             )
+            self.recorder.keep(uid, entry, decision)
         elif record != server.status.scheduling:
-            await self.api.record_decision(self.duty.term(), server.metadata.uid, entry)
+            await self.api.record_decision(self.duty.term(), uid, entry)
+            self.recorder.keep(uid, entry, decision)
         message = (
             f"No host of {decision.hosts_considered} fits "
             f"({decision.explain() or 'there are none'}). Use a smaller flavor, or "
@@ -93,25 +101,32 @@ class Unplaced:
         self, server: Server, decision: Decision, mapping: InstanceMapping
     ) -> None:
         """Note that no other host can take a build that failed."""
-        record = decision.build_full_record(attempts=mapping.attempt)
-        await self._note_decision(server, DecisionRecord(MAX_RETRIES_EXCEEDED, record))
+        entry = self.recorder.build_entry(
+            MAX_RETRIES_EXCEEDED, decision, attempts=mapping.attempt
+        )
+        if await self._note_decision(server, entry):
+            self.recorder.keep(server.metadata.uid, entry, decision)
 
-    async def _note_decision(self, server: Server, decision: DecisionRecord) -> None:
-        """Record a decision that differs from the last one."""
+    async def _note_decision(self, server: Server, decision: DecisionRecord) -> bool:
+        """Record a decision that differs from the last one; False: it does not."""
         uid = server.metadata.uid
         known = next(iter(await self.api.list_decisions(uid)), None)
-        if known is not None and (known.outcome, dict(known.record)) == (
-            decision.outcome,
-            dict(decision.record),
-        ):
-            return
+        if known is not None and _tell(known) == _tell(decision):
+            return False
         self.duty.check()
         await self.api.record_decision(self.duty.term(), uid, decision)
+        return True
 
     def _again(self, server: Server, grace_seconds: float) -> RetryAfter:
         """Come back when the grace time ends, and now and then after it."""
         left = seconds_left(server, self.now(), grace_seconds)
         return RetryAfter(min(left, RETRY_SECONDS) if left > 0 else RETRY_SECONDS)
+
+
+def _tell(entry: DecisionRecord) -> tuple[str, dict[str, Any]]:
+    """Return what a decision says of the Server, whatever is kept of its hosts."""
+    record = {k: part for k, part in entry.record.items() if k != HOSTS_NOT_KEPT}
+    return entry.outcome, record
 
 
 def build_refusal(refused: KilonovaError) -> Problem:

@@ -1,9 +1,11 @@
 """The API database: all of its parts."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.host_records import HostRecord
 from kilonova_operator.domain.placement import (
     DecisionRecord,
     RestoredClaim,
@@ -48,6 +50,21 @@ class ApiStore(
 
     async def list_decisions(self, server_uid: str) -> Sequence[DecisionRecord]:
         """List the last three decisions, newest first."""
+        ...
+
+    async def keep_hosts(self, term: Term, records: Sequence[HostRecord]) -> None:
+        """Keep the hosts of decisions, as long as the decisions; may run twice.
+
+        Those of a decision that is not kept are passed over.
+        """
+        ...
+
+    async def list_hosts_kept(self, server_uid: str) -> Sequence[HostRecord]:
+        """List the hosts of the last decisions about a Server, newest first."""
+        ...
+
+    async def sweep_rosters(self, term: Term, *, older_than: timedelta) -> int:
+        """Remove names of hosts that nothing refers to; returns how many lists."""
         ...
 
     async def restore_claim(self, term: Term, witness: WitnessedClaim) -> RestoredClaim:

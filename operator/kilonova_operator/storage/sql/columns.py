@@ -4,7 +4,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -34,6 +42,8 @@ NAMING = {
 Uid = String(UID_CHARACTERS)
 Name = String(NAME_CHARACTERS)
 Label = String(LABEL_CHARACTERS)
+LargeBytes = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+"""BLOB ends at 64 KiB there."""
 RowId = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts Integer keys only
 
 

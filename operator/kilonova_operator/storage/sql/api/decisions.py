@@ -7,6 +7,10 @@ from sqlalchemy import Connection, bindparam, delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.placement import DecisionRecord
+from kilonova_operator.storage.sql.api.host_records import (
+    forget_records,
+    forget_records_of,
+)
 from kilonova_operator.storage.sql.api.schema import SchedulingDecisionRow
 from kilonova_operator.storage.sql.bulk import insert_rows
 
@@ -45,6 +49,7 @@ def add_decisions(
                 tuple_(row.server_uid, row.decided_at).in_(old),
             )
         )
+        forget_records(connection, old)
     insert_decisions(connection, new, now=now)
 
 
@@ -93,10 +98,11 @@ def list_decisions(session: Session, server_uid: str) -> list[DecisionRecord]:
 
 
 def forget_decisions(session: Session, server_uid: str) -> None:
-    """Remove a Server's decisions."""
+    """Remove a Server's decisions, and their hosts."""
     session.execute(
         delete(SchedulingDecisionRow).where(
             SchedulingDecisionRow.server_uid == server_uid
         ),
         execution_options={"synchronize_session": False},
     )
+    forget_records_of(session.connection(), server_uid)

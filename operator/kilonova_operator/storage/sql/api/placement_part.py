@@ -1,12 +1,13 @@
 """Claims, burials and mappings for coroutines."""
 
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy.orm import Session
 
 from kilonova_operator.domain.epoch import Term
+from kilonova_operator.domain.host_records import HostRecord
 from kilonova_operator.domain.placement import (
     BuryRequest,
     Claim,
@@ -23,6 +24,7 @@ from kilonova_operator.domain.placement import (
 from kilonova_operator.services.stores import PAGE_ROWS
 from kilonova_operator.storage.sql.api import (
     decisions,
+    host_records,
     mappings,
     numa_placements,
     placements,
@@ -179,6 +181,23 @@ class PlacementPart(StorePart):
         return await self._database.read(
             partial(decisions.list_decisions, server_uid=server_uid)
         )
+
+    async def keep_hosts(self, term: Term, records: Sequence[HostRecord]) -> None:
+        """Keep the hosts of decisions."""
+        keep = partial(host_records.keep_records, records=records, now=self._utcnow())
+        await self._database.write(term, keep, while_frozen=True)
+
+    async def list_hosts_kept(self, server_uid: str) -> Sequence[HostRecord]:
+        """List the hosts of the last decisions."""
+        return await self._database.read(
+            partial(host_records.list_records, server_uid=server_uid)
+        )
+
+    async def sweep_rosters(self, term: Term, *, older_than: timedelta) -> int:
+        """Remove names that nothing refers to."""
+        before = self._utcnow() - older_than
+        sweep = partial(host_records.sweep_rosters, before=before)
+        return await self._database.write(term, sweep, while_frozen=True)
 
     async def restore_claim(self, term: Term, witness: WitnessedClaim) -> RestoredClaim:
         """Put back what a witness says is held."""

@@ -49,9 +49,11 @@ from kilonova_operator.storage.sql.api.records import mapping_of, server_columns
 from kilonova_operator.storage.sql.api.schema import (
     AllocationRow,
     GroupMemberRow,
+    HostRecordRow,
     InstanceMappingRow,
     IpAllocationRow,
     NumaPlacementRow,
+    SchedulingDecisionRow,
     TombstoneRow,
 )
 from kilonova_operator.storage.sql.bulk import insert_rows
@@ -103,12 +105,14 @@ def adopt(
 
 
 def _rekey(session: Session, row: InstanceMappingRow, server: ServerRef) -> None:
-    """Give a mapping, its claims and its addresses to another Server."""
+    """Give a mapping, its claims, addresses and decisions to another Server."""
     keys = (
         AllocationRow.server_uid,
         GroupMemberRow.server_uid,
         IpAllocationRow.server_uid,
         NumaPlacementRow.server_uid,
+        SchedulingDecisionRow.server_uid,
+        HostRecordRow.server_uid,
     )
     for key in keys:
         session.execute(

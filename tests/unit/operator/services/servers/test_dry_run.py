@@ -1,5 +1,6 @@
 """Where would it go: the answer of the scheduler that runs, without a trace."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from kilonova_api.admin import (
 from kilonova_api.flavor import Flavor
 from kilonova_api.kube.resources import Key
 from kilonova_operator.services.admin_verbs import BadRequest
-from kilonova_operator.settings import Settings
 from support.server_lab import ServerLab
 from support.servers import flavor_manifest, server_manifest
 
@@ -215,11 +215,11 @@ async def test_the_last_decisions_are_told_newest_first(lab: ServerLab) -> None:
     assert decision.record["hostsConsidered"] == 3
 
 
-async def read_decisions(lab: ServerLab, key: Key) -> DecisionsAnswer:
+async def read_decisions(lab: ServerLab, key: Key, **more: int) -> DecisionsAnswer:
     """Ask for what the database keeps about a Server."""
     verb = lab.operator.admin.get(LIST_DECISIONS)
     uid = lab.server(key).metadata.uid
-    return DecisionsAnswer.model_validate(await verb({"uid": uid}))
+    return DecisionsAnswer.model_validate(await verb({"uid": uid} | more))
 
 
 async def test_a_decision_that_found_no_host_keeps_what_each_failed(
@@ -239,18 +239,60 @@ async def test_a_decision_that_found_no_host_keeps_what_each_failed(
     assert "hv1" not in str(shown.wire())
 
 
-async def test_a_decision_that_found_a_host_keeps_weights_where_that_is_asked_for() -> (
-    None
-):
-    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
-    lab.settings = Settings(decision_hosts=2)
-    await lab.run()
+async def test_a_decision_that_found_a_host_keeps_every_host_and_weight(
+    lab: ServerLab,
+) -> None:
+    lab.set_host_state("hv3", "Down")
     key = lab.create_server()
     await lab.run(seconds=2)
     (decision,) = (await read_decisions(lab, key)).decisions
-    best, second = decision.hosts
+    best, second, down = decision.hosts
     assert best.host == decision.host == lab.server(key).status.host
     assert best.total is not None
     assert second.total is not None
     assert best.total >= second.total
     assert sum(best.weights.values()) == pytest.approx(best.total)
+    assert (down.host, down.failed) == ("hv3", "ComputeFilter")
+    assert decision.hosts_not_kept is None
+    (first,) = (await read_decisions(lab, key, hosts=1)).decisions
+    assert first.hosts == decision.hosts[:1]
+    assert first.hosts_not_shown == 2
+
+
+async def test_hosts_that_are_not_there_are_told_with_the_reason(
+    lab: ServerLab,
+) -> None:
+    key = lab.create_server()
+    await lab.run(seconds=2)
+    (uid,) = lab.api.decisions
+    kept = dict(lab.api.hosts_kept)
+    lab.api.hosts_kept.clear()
+    (decision,) = (await read_decisions(lab, key)).decisions
+    assert decision.hosts == ()
+    assert "the operator ended before it wrote them" in str(decision.hosts_not_kept)
+    (moment,) = kept
+    lab.api.hosts_kept[moment] = replace(kept[moment], table=b"x")
+    (decision,) = (await read_decisions(lab, key)).decisions
+    assert "cannot be read" in str(decision.hosts_not_kept)
+    entry = lab.api.decisions[uid][0]
+    record = {**entry.record, "hostsNotKept": "there was no room"}
+    lab.api.decisions[uid] = [replace(entry, record=record, decided_at=None)]
+    (decision,) = (await read_decisions(lab, key)).decisions
+    assert decision.hosts_not_kept == "there was no room"
+    assert "hostsNotKept" not in decision.record
+
+
+async def test_members_placed_together_have_their_hosts_kept_each(
+    lab: ServerLab,
+) -> None:
+    lab.create_group(minMembers=2)
+    keys = [
+        lab.create_server(f"db-{n}", serverGroupRef={"name": "db"}) for n in range(2)
+    ]
+    await lab.run(seconds=5)
+    told = [(await read_decisions(lab, key)).decisions[0] for key in keys]
+    assert [len(decision.hosts) for decision in told] == [3, 3]
+    taken, second = (decision.host for decision in told)
+    failed = {host.host: host.failed for host in told[1].hosts}
+    assert failed[str(taken)] == "ServerGroupAntiAffinityFilter"
+    assert failed[str(second)] is None

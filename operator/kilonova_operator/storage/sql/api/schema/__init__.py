@@ -22,6 +22,8 @@ from kilonova_operator.storage.sql.api.schema.providers import (
     ResourceProviderRow,
 )
 from kilonova_operator.storage.sql.api.schema.servers import (
+    HostRecordRow,
+    HostRosterRow,
     InstanceMappingRow,
     SchedulingDecisionRow,
     TombstoneRow,
@@ -35,6 +37,8 @@ __all__ = [
     "CellMappingRow",
     "GroupMemberRow",
     "HostMappingRow",
+    "HostRecordRow",
+    "HostRosterRow",
     "InstanceMappingRow",
     "InventoryRow",
     "IpAllocationRow",

@@ -11,6 +11,7 @@ from kilonova_operator.storage.sql.columns import (
     TABLE_ARGS,
     JsonText,
     Label,
+    LargeBytes,
     Name,
     Uid,
     UtcDateTime,
@@ -74,3 +75,26 @@ class SchedulingDecisionRow(ApiBase):
     outcome: Mapped[str] = mapped_column(String(64))
     host: Mapped[str | None] = mapped_column(Name)
     record: Mapped[dict[str, Any]] = mapped_column(JsonText)
+
+
+class HostRecordRow(ApiBase):
+    """All hosts of one of the last decisions about a Server."""
+
+    __tablename__ = "host_records"
+    __table_args__ = (TABLE_ARGS,)
+
+    server_uid: Mapped[str] = mapped_column(Uid, primary_key=True)
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    roster: Mapped[str] = mapped_column(String(64), index=True)
+    host_table: Mapped[bytes] = mapped_column(LargeBytes)
+
+
+class HostRosterRow(ApiBase):
+    """Names of hosts, constraints and weighers, shared by host records."""
+
+    __tablename__ = "host_rosters"
+    __table_args__ = (TABLE_ARGS,)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBytes)
+    used_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from kilonova_operator.storage.sql.columns import (
     JsonText,
     Label,
+    LargeBytes,
     Name,
     RowId,
     Uid,
@@ -145,6 +146,20 @@ def _servers() -> None:
         sa.Column("outcome", sa.String(64), nullable=False),
         sa.Column("host", Name, nullable=True),
         sa.Column("record", JsonText, nullable=False),
+    )
+    ensure_table(
+        "host_records",
+        sa.Column("server_uid", Uid, primary_key=True),
+        sa.Column("decided_at", UtcDateTime, primary_key=True),
+        sa.Column("roster", sa.String(64), nullable=False),
+        sa.Column("host_table", LargeBytes, nullable=False),
+    )
+    ensure_index("host_records", ["roster"])
+    ensure_table(
+        "host_rosters",
+        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("body", LargeBytes, nullable=False),
+        sa.Column("used_at", UtcDateTime, nullable=False),
     )
 
 
