@@ -50,7 +50,7 @@ lint: setup ## ruff, mypy --strict, import contracts, generated files
 
 .PHONY: test-unit
 test-unit: setup ## Tests without a server, in seconds
-	$(PYTEST) tests/unit
+	$(PYTEST) -n 2 tests/unit
 
 .PHONY: test-integration
 test-integration: lab-setup ## Against a real API server, MariaDB and libvirt

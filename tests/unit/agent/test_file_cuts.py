@@ -99,10 +99,10 @@ def files_in(host: MortalAgent, folder: str) -> list[str]:
 
 
 @pytest.fixture
-async def steps(tmp_path: Path, images: ImageServer) -> list[str]:
+async def steps(quick_path: Path, images: ImageServer) -> list[str]:
     """The writes of a life in peace."""
     cut = FileCut(lambda _: False)
-    folder = tmp_path / "peace" / "life" / "state"
+    folder = quick_path / "peace" / "life" / "state"
     async with mortal_agent(folder, cut) as host:
         await whole_life(host, images)
         assert host.kills == 0
@@ -132,7 +132,7 @@ def test_a_life_in_peace_has_the_writes_that_are_broken_below(
 @pytest.mark.parametrize("half", [False, True], ids=["after", "half through"])
 @pytest.mark.parametrize("life", [whole_life, unwanted_life])
 async def test_killed_at_every_write_nothing_is_doubled_or_left(
-    tmp_path: Path, images: ImageServer, steps: list[str], life: Life, *, half: bool
+    quick_path: Path, images: ImageServer, steps: list[str], life: Life, *, half: bool
 ) -> None:
     last = len(steps)
     if life is unwanted_life:
@@ -141,7 +141,7 @@ async def test_killed_at_every_write_nothing_is_doubled_or_left(
     for number, step in enumerate(steps[:last]):
         if half and not step.startswith(HALVABLE):
             continue
-        folder = tmp_path / str(number) / "life" / "state"
+        folder = quick_path / str(number) / "life" / "state"
         cut = FileCut(is_due=nth(number), half=half)
         try:
             async with mortal_agent(folder, cut) as host:

@@ -1,6 +1,6 @@
 """SQLite files, each test its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,22 +13,25 @@ from support.databases import (  # noqa: E402 - after the rewrite is registered
     make_sqlite_template,
     sqlite_urls,
 )
+from support.memory_folder import memory_folder  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sqlite")
-    make_sqlite_template(folder)
-    return folder
+def sqlite_template() -> Iterator[Path]:
+    with memory_folder() as folder:
+        make_sqlite_template(folder)
+        yield folder
 
 
 @pytest.fixture
-async def databases(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Databases]:
-    databases = Databases(sqlite_urls(sqlite_template, tmp_path))
-    yield databases
-    await databases.close()
+async def databases(sqlite_template: Path) -> AsyncIterator[Databases]:
+    with memory_folder() as folder:
+        databases = Databases(sqlite_urls(sqlite_template, folder))
+        yield databases
+        await databases.close()
 
 
 @pytest.fixture
-def empty_database(tmp_path: Path) -> SecretStr:
-    return SecretStr(f"sqlite:///{tmp_path}/folder/empty.sqlite")
+def empty_database() -> Iterator[SecretStr]:
+    with memory_folder() as folder:
+        yield SecretStr(f"sqlite:///{folder}/folder/empty.sqlite")

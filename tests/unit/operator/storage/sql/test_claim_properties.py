@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +25,7 @@ from support.databases import (
     made_server,
     sqlite_urls,
 )
+from support.memory_folder import memory_folder
 from support.store_contract.epoch import API_TABLES, run_sql
 from support.store_contract.invariants import find_violations
 
@@ -112,9 +112,8 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def walk(sqlite_template: Path) -> Iterator[Walk]:
-    memory = Path("/dev/shm")
-    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        url = SecretStr(next(sqlite_urls(sqlite_template, Path(folder)))[0])
+    with memory_folder() as folder:
+        url = SecretStr(next(sqlite_urls(sqlite_template, folder))[0])
         databases = Databases(iter(()))
         yield Walk(url, databases.open_api(url))
         asyncio.run(databases.close())
