@@ -46,8 +46,10 @@ class AggregateSet:
         """Return every metadata key of any of the aggregates."""
         return frozenset(key for a in self.aggregates for key, _ in a.metadata)
 
-    def find_lowest(self, key: str, read: Callable[[str], float]) -> float | None:
-        """Return the lowest of a key's values; None if any is no finite number.
+    def find_lowest(
+        self, key: str, read: Callable[[str], float], *, of_site: float
+    ) -> float:
+        """Return the lowest of a key's values; the site's if any is no finite number.
 
         Source: nova.scheduler.filters.utils.validate_num_values, Nova 34, and its
         callers, which fall back to the configured value. Nova takes nan and inf for
@@ -56,8 +58,8 @@ class AggregateSet:
         try:
             numbers = [read(value) for value in self.list_values(key)]
         except ValueError:
-            return None
-        return min(numbers, default=None) if all(map(isfinite, numbers)) else None
+            return of_site
+        return min(numbers, default=of_site) if all(map(isfinite, numbers)) else of_site
 
 
 NO_AGGREGATES = AggregateSet()

@@ -132,7 +132,8 @@ def _find_multipliers(hosts: HostRows, weigher: Weigher) -> FloatArray:
     """
 
     def find(aggregates: AggregateSet) -> float:
-        lowest = aggregates.find_lowest(weigher.multiplier_key, float)
-        return weigher.multiplier if lowest is None else lowest
+        return aggregates.find_lowest(
+            weigher.multiplier_key, float, of_site=weigher.multiplier
+        )
 
     return hosts.weigh_aggregates(find)

@@ -62,5 +62,4 @@ class AggregateIoOpsFilter(Always, FactsAlone, NoExtraSpecs):
         return "The host has as many disk-heavy tasks as its aggregates allow."
 
     def _find_limit(self, aggregates: AggregateSet) -> float:
-        lowest = aggregates.find_lowest(_KEY, int)
-        return self.max_io_ops_per_host if lowest is None else lowest
+        return aggregates.find_lowest(_KEY, int, of_site=self.max_io_ops_per_host)

@@ -58,5 +58,4 @@ class AggregateNumInstancesFilter(Always, NoExtraSpecs):
         return "The host has as many guests as its aggregates allow."
 
     def _find_limit(self, aggregates: AggregateSet) -> float:
-        lowest = aggregates.find_lowest(_KEY, int)
-        return self.max_instances_per_host if lowest is None else lowest
+        return aggregates.find_lowest(_KEY, int, of_site=self.max_instances_per_host)

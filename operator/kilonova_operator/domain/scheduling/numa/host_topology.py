@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from kilonova_api.compute_host_spec import HostCpuSets, ReservedPages
 from kilonova_api.host_report import NumaCell
+from kilonova_api.page_size import parse_page_size
 from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask, mask_of
 from kilonova_operator.domain.scheduling.numa.cpu_spec import parse_cpu_spec
@@ -16,8 +17,6 @@ from kilonova_operator.domain.scheduling.numa.topology import (
     HostTopology,
     PagePool,
 )
-
-_KIB = {"Ki": 1, "Mi": 1024, "Gi": 1024**2}
 
 
 class HostTopologyInvalid(KilonovaError):
@@ -77,7 +76,7 @@ def _build_cell(
         cores=_build_cores(cell, mine | pinnable),
         pages=tuple(
             PagePool(
-                size_kib=int(pool.size[:-2]) * _KIB[pool.size[-2:]],
+                size_kib=parse_page_size(pool.size),
                 total=pool.total,
                 reserved=min(reserved.get((cell.id, pool.size), 0), pool.total),
             )

@@ -56,5 +56,6 @@ class MetricsWeigher(FactsAlone):
         return total
 
     def _find_multiplier(self, aggregates: AggregateSet) -> float:
-        lowest = aggregates.find_lowest(self.multiplier_key, float)
-        return self.multiplier if lowest is None else lowest
+        return aggregates.find_lowest(
+            self.multiplier_key, float, of_site=self.multiplier
+        )
