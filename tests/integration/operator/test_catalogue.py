@@ -139,7 +139,7 @@ async def test_flavors_and_images_are_told_whether_they_are_usable(
                 "url": "https://images.example.org/debian.qcow2",
                 "checksum": f"sha256:{'0' * 64}",
                 "format": "qcow2",
-                "properties": {"hw_cpu_policy": "dedicated"},
+                "properties": {"hw_rng_model": "virtio"},
             },
         },
     )

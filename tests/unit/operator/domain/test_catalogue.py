@@ -35,7 +35,7 @@ def test_of_many_problems_the_first_are_said_and_the_others_counted() -> None:
     assert message.endswith("hw:e: unknown; and 2 more")
 
 
-@pytest.mark.parametrize("key", ["hw_cpu_policy", "img_signature"])
+@pytest.mark.parametrize("key", ["hw_cpu_polcy", "hw_rng_model", "img_signature"])
 def test_a_property_of_the_machine_that_is_not_built_stalls_the_image(key: str) -> None:
     judgement = judge_image([key, "os_distro"])
     assert (judgement.reason, judgement.also) == ("UnsupportedProperty", "Stalled")
@@ -43,4 +43,6 @@ def test_a_property_of_the_machine_that_is_not_built_stalls_the_image(key: str) 
 
 
 def test_notes_and_known_properties_are_usable() -> None:
-    assert judge_image(["os_distro", "hw_architecture"]).status == "True"
+    known = ["os_distro", "hw_architecture", "hw_cpu_max_threads", "hw_cpu_cores"]
+    cells = ["hw_cpu_policy", "hw_numa_nodes", "hw_numa_cpus.0", "hw_mem_page_size"]
+    assert judge_image([*known, *cells]).status == "True"

@@ -24,18 +24,24 @@ from kilonova_operator.domain.scheduling.numa.request import (
 from kilonova_operator.domain.scheduling.numa.vcpu_kinds import find_vcpu_kinds
 
 _EXTRA_SPEC = re.compile(
-    r"hw:(cpu_policy|cpu_thread_policy|cpu_dedicated_mask|emulator_threads_policy"
-    r"|mem_page_size|numa_nodes|numa_(cpus|mem)\.\d+)"
+    r"hw:(cpu_policy|cpu_thread_policy|cpu_dedicated_mask|cpu_realtime"
+    r"|cpu_realtime_mask|emulator_threads_policy|locked_memory|mem_page_size"
+    r"|numa_nodes|numa_(cpus|mem)\.\d+)"
+)
+_IMAGE_PROPERTY = re.compile(
+    r"hw_(cpu_policy|cpu_thread_policy|cpu_realtime_mask|locked_memory|mem_page_size"
+    r"|numa_nodes|numa_(cpus|mem)\.\d+)"
 )
 
 
 def is_numa_extra_spec(key: str) -> bool:
-    """Tell whether a guest gets what an extra spec of this package asks for.
-
-    Realtime CPUs and locked memory are read as Nova reads them, but nothing makes
-    a guest's CPUs realtime, or locks its memory.
-    """
+    """Tell whether this package gives an extra spec its meaning."""
     return _EXTRA_SPEC.fullmatch(key) is not None
+
+
+def is_numa_property(key: str) -> bool:
+    """Tell whether this package gives an image's property its meaning."""
+    return _IMAGE_PROPERTY.fullmatch(key) is not None
 
 
 def find_guest_topology(request: NumaRequest) -> GuestTopology | None:

@@ -177,15 +177,19 @@ async def test_pages_of_the_size_asked_for_are_ordered() -> None:
     assert [cell.page_size_kib for cell in numa.cells] == [2048]
 
 
-async def test_what_no_guest_gets_is_still_refused() -> None:
-    specs = {"hw:cpu_realtime": "yes", "hw:cpu_realtime_mask": "^0"}
+async def test_realtime_cpus_and_locked_memory_go_to_the_agent_in_the_flavor() -> None:
+    specs = {
+        "hw:cpu_realtime": "yes",
+        "hw:cpu_realtime_mask": "^0",
+        "hw:mem_page_size": "small",
+        "hw:locked_memory": "true",
+    }
     lab = build_lab("hv1", flavor={**PINNED, "extraSpecs": specs})
     key = lab.create_server()
     await lab.run()
-    ready = lab.server(key).status.condition("Ready")
-    assert ready is not None
-    assert ready.reason == "UnsupportedExtraSpec"
-    assert "hw:cpu_realtime, hw:cpu_realtime_mask" in ready.message
+    spec = order(lab, key)
+    assert spec.numa is not None
+    assert specs.items() <= spec.flavor.extra_specs.items()
 
 
 async def test_a_new_process_knows_what_is_taken() -> None:
