@@ -21,7 +21,9 @@ def _plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ask(kilonova: Kilonova, *arguments: str, text: str | None = None) -> Any:
     """Run ``kubectl nova`` and read its answer."""
-    told = kilonova.kubectl.run("nova", *arguments, "-o", "json", text=text)
+    told = kilonova.kubectl.run(
+        "nova", *arguments, "-o", "json", text=text, timeout_seconds=120
+    )
     return json.loads(told)
 
 

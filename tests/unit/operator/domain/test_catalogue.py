@@ -3,9 +3,25 @@
 from collections.abc import Mapping
 
 import pytest
+import yaml
 
+from kilonova_api.flavor import Flavor
+from kilonova_api.flavor_extra_specs import effective_extra_specs
 from kilonova_operator.domain.catalogue.judgements import judge_flavor, judge_image
-from kilonova_operator.domain.scheduling.defaults import build_default_rules
+from kilonova_operator.domain.scheduling.defaults import (
+    build_default_rules,
+    build_rules,
+)
+from kilonova_operator.domain.scheduling.options import KNOWN_FILTERS, SchedulingOptions
+from support.crds import REPOSITORY
+
+EXAMPLES = REPOSITORY / "examples"
+FLAVORS = [
+    Flavor.model_validate(manifest)
+    for path in sorted(EXAMPLES.rglob("*.yaml"))
+    for manifest in yaml.safe_load_all(path.read_text())
+    if manifest["kind"] == "Flavor"
+]
 
 
 def check(extra_specs: Mapping[str, str]) -> None:
@@ -14,6 +30,17 @@ def check(extra_specs: Mapping[str, str]) -> None:
 
 def test_a_plain_flavor_is_usable() -> None:
     assert judge_flavor({}, check).status == "True"
+
+
+@pytest.mark.parametrize("flavor", FLAVORS, ids=lambda flavor: flavor.metadata.name)
+def test_the_examples_flavors_are_usable_where_all_filters_are_enabled(
+    flavor: Flavor,
+) -> None:
+    options = SchedulingOptions(enabled_filters=tuple(sorted(KNOWN_FILTERS)))
+    judgement = judge_flavor(
+        effective_extra_specs(flavor.spec), build_rules(options).check_extra_specs
+    )
+    assert judgement.status == "True", judgement.message
 
 
 def test_an_extra_spec_that_no_rule_understands_stalls_the_flavor() -> None:
