@@ -20,6 +20,7 @@ from kilonova_operator.domain.quota import QuotaLimits
 from kilonova_operator.domain.refusals import ClaimRefused
 from kilonova_operator.storage.sql.stores import open_api_store
 from support.databases import OWNER, made_claim
+from support.numa import made_numa_claim, pinned_guest
 from support.store_contract.claims import ETH0
 
 GROUPS = 50
@@ -47,11 +48,16 @@ class ClaimingOrder:
 
 
 def build_request(number: int, host: str) -> ClaimRequest:
-    """Every fourth Server is in a group, every other one has an address."""
+    """Every fourth Server is in a group, every other one has an address.
+
+    Every eighth wants six dedicated CPUs of a cell that has eight.
+    """
     request = made_claim(number, host, nics=(ETH0,) if number % 2 else ())
-    group = GroupClaim(f"group-{number % GROUPS}", "AntiAffinity", max_per_domain=2)
+    name = f"group-{number % GROUPS}"
+    group = None if number % 4 else GroupClaim(name, "AntiAffinity", max_per_domain=2)
     quota = QuotaLimits(instances=10**6)
-    return replace(request, quota=quota, group=None if number % 4 else group)
+    numa = made_numa_claim(pinned_guest(6, memory_mib=64)) if number % 8 == 5 else None
+    return replace(request, quota=quota, group=group, numa=numa)
 
 
 async def claim_all_of(order: ClaimingOrder) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Engine, event
 
 from kilonova_operator.domain.placement import Claim, ClaimRequest, NumaHold
 from kilonova_operator.domain.refusals import MemberRefused, NumaUnfit
@@ -74,6 +75,28 @@ async def test_a_guest_without_cells_holds_no_place(databases: Databases) -> Non
     found = await store.find_claim(MINE)
     assert found is not None
     assert found.numa is None
+
+
+async def test_guests_without_cells_cost_no_statement_more(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await store.claim(term, made_claim(1))
+        await store.release(term, MINE, 1)
+        before = [one for one in statements if "numa_placements" in one]
+        await store.claim(term, ask(2, 1))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert [one for one in before if "JOIN numa_placements" not in one] == []
+    spoken = [one for one in statements if "numa_placements" in one]
+    assert len(spoken) == len(before) + 2, "one is read, and one is written"
 
 
 async def test_every_cpu_is_given_once_and_then_another_host_may_do(

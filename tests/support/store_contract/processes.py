@@ -87,7 +87,8 @@ async def test_two_processes_overfill_nothing_and_lose_nothing(
     assert [process.wait() for process in processes] == [0, 0]
     reasons = Counter(reason for reason, _ in answers)
     assert sum(reasons.values()) == CLAIMS
-    assert set(reasons) == {"Claimed", "CapacityExceeded", "GroupViolated"}
+    refusals = {"CapacityExceeded", "GroupViolated", "NumaUnfit"}
+    assert set(reasons) == {"Claimed"} | refusals
     assert made_by(answers) == await read_uids(store)
     views = await store.list_provider_views()
     assert sum(view.claims for view in views) == reasons["Claimed"]

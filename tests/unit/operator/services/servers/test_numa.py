@@ -7,6 +7,7 @@ import pytest
 
 from kilonova_api.flavor import Flavor
 from kilonova_api.guest_numa import CpuPin
+from kilonova_api.image import Image
 from kilonova_api.instance import Instance
 from kilonova_api.instance_spec import InstanceSpec
 from kilonova_api.kube.resources import Key
@@ -14,7 +15,7 @@ from kilonova_api.server_status import Fault
 from kilonova_operator.services.witnesses import build_witness
 from support.numa_hosts import two_cells
 from support.server_lab import ServerLab
-from support.servers import flavor_manifest
+from support.servers import flavor_manifest, image_manifest
 
 DEDICATED = {"policy": "Dedicated"}
 PINNED = {"vcpus": 4, "cpu": DEDICATED}
@@ -274,3 +275,19 @@ async def test_a_forced_host_without_a_place_is_not_taken() -> None:
     placed = [lab.server(key).status.host for key in keys]
     assert sorted(map(str, placed)) == ["None", "hv1", "hv1"]
     assert set(pinned_cpus(lab).values()) == {1}
+
+
+async def test_an_image_may_ask_for_dedicated_cpus_and_its_order_is_witness() -> None:
+    lab = build_lab("hv1", flavor={"vcpus": 2}, **SPLIT)
+    properties = {"hw_cpu_policy": "dedicated", "hw_numa_nodes": "2"}
+    lab.cluster.put(Image.resource(), image_manifest(properties=properties))
+    lab.create_server()
+    await lab.run()
+    (instance,) = lab.instances()
+    assert instance.spec.numa is not None
+    assert [len(cell.pins) for cell in instance.spec.numa.cells] == [1, 1]
+    (held,) = lab.api.claims.values()
+    assert held.amounts["PCPU"] == 2
+    witness = build_witness(instance)
+    assert witness.numa == held.numa
+    assert dict(witness.amounts) == dict(held.amounts)
