@@ -26,7 +26,7 @@ from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
 from kilonova_operator.domain.placement import Claim, ClaimRequest
-from kilonova_operator.domain.refusals import MemberRefused
+from kilonova_operator.domain.refusals import MemberRefused, QuotaExceeded
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.references import (
     Problem,
@@ -37,6 +37,8 @@ from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.informers import BY_GROUP, ServerSummary
 from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
 from kilonova_operator.services.servers.gather import ReferenceReader
+from kilonova_operator.services.servers.requests import UNREADABLE
+from kilonova_operator.services.servers.unplaced import build_refusal
 
 _MOST_TRIES = 3
 """Hosts that may turn out full, per look at the group."""
@@ -105,7 +107,7 @@ class GroupPlacer:
         waiting, problems = await self._read_waiting(first, members)
         if len(placed) + len(waiting) < least:
             return Outcome(problem=_say_waiting(group, len(waiting), problems))
-        return await self._claim(waiting)
+        return await self._claim(waiting, group)
 
     def _list_members(self, group: ServerGroup) -> list[ServerSummary]:
         key = Key.of(group.metadata.namespace, group.metadata.name)
@@ -139,9 +141,20 @@ class GroupPlacer:
         if not server.metadata.finalizers or server.spec.suspend:
             return None  # its own reconcile holds it first
         found = await self.references.read(server)
-        return find_problem(server, found) or _Ready(server, found)
+        return self._find_problem(server, found) or _Ready(server, found)
 
-    async def _claim(self, waiting: Sequence[_Ready]) -> Outcome:
+    def _find_problem(self, server: Server, found: References) -> Problem | None:
+        """Return what stops a member by itself, whichever host it would get."""
+        problem = find_problem(server, found)
+        if problem is not None:
+            return problem
+        try:
+            self.claimer.requests.build(server, found)
+        except UNREADABLE as refused:
+            return build_refusal(refused)
+        return None
+
+    async def _claim(self, waiting: Sequence[_Ready], group: ServerGroup) -> Outcome:
         avoided: dict[str, tuple[str, ...]] = {}
         for _ in range(_MOST_TRIES):
             with ExitStack() as assumed:
@@ -153,7 +166,7 @@ class GroupPlacer:
                     claims = await self._claim_all(requests, decisions)
                 except MemberRefused as refused:
                     if not refused.refusal.another_host_may_do:
-                        raise refused.refusal from refused
+                        return _tell_refusal(refused, waiting, group)
                     uid = refused.server.uid
                     avoided[uid] = (*avoided.get(uid, ()), refused.host)
                     continue
@@ -201,6 +214,22 @@ class GroupPlacer:
             meta = member.server.metadata
             key = Key.of(meta.namespace, meta.name)
             self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
+
+
+def _tell_refusal(
+    refused: MemberRefused, waiting: Sequence[_Ready], group: ServerGroup
+) -> Outcome:
+    """Say of whom a refusal is that no other host would change.
+
+    Raises:
+        ClaimRefused: it is the first one's, or the whole namespace's.
+    """
+    why, member = refused.refusal, refused.server
+    own = member.uid == waiting[0].server.metadata.uid
+    if own or isinstance(why, QuotaExceeded):
+        raise why from refused
+    problems = [f"{member.name}: {why.reason}"]
+    return Outcome(problem=_say_waiting(group, len(waiting) - 1, problems))
 
 
 def _say_waiting(group: ServerGroup, waiting: int, problems: Sequence[str]) -> Problem:

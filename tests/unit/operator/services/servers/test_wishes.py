@@ -2,8 +2,10 @@
 
 import pytest
 
+from kilonova_api.flavor import Flavor
 from kilonova_api.kube.resources import Key
 from support.server_lab import ServerLab
+from support.servers import flavor_manifest
 
 GROUPED = {"serverGroupRef": {"name": "db"}}
 
@@ -138,6 +140,48 @@ async def test_many_that_must_go_together_hold_nothing_where_one_fits_nowhere() 
     lab.add_host("hv3")
     await lab.run(seconds=60)
     assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
+
+
+async def test_a_member_that_cannot_be_read_is_told_of_itself_alone() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=2)
+    odd = flavor_manifest("odd", extraSpecs={"hw:pmu": "true"})
+    lab.cluster.put(Flavor.resource(), odd)
+    good = lab.create_server("db-0", **GROUPED)
+    bad = lab.create_server("db-1", flavorRef={"name": "odd"}, **GROUPED)
+    await lab.run(seconds=1)
+    assert (why(lab, good), why(lab, bad)) == (
+        "WaitingForMembers",
+        "UnsupportedExtraSpec",
+    )
+    ready = lab.server(good).status.condition("Ready")
+    assert ready is not None
+    assert "db-1: UnsupportedExtraSpec" in ready.message
+    assert lab.api.claims == {}
+    lab.create_server("db-2", **GROUPED)
+    await lab.run(seconds=60)
+    assert len(lab.api.claims) == 2, "the two that can be built go together"
+
+
+async def test_a_member_whose_address_is_taken_is_told_of_itself_alone() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    nic = {"name": "eth0", "networkRef": {"name": "private"}}
+    taken = [nic | {"fixedAddress": "10.20.0.9"}]
+    other = lab.create_server("other", networks=taken)
+    await lab.run(seconds=10)
+    lab.create_group(minMembers=2)
+    good = lab.create_server("db-0", **GROUPED)
+    bad = lab.create_server("db-1", networks=taken, **GROUPED)
+    await lab.run(seconds=1)
+    assert why(lab, good) == "WaitingForMembers"
+    ready = lab.server(good).status.condition("Ready")
+    assert ready is not None
+    assert "db-1: AddressInUse" in ready.message
+    assert why(lab, bad) == "AddressInUse"
+    assert len(lab.api.claims) == 1
+    lab.delete_server(other)
+    await lab.run(seconds=120)
+    assert sorted(map(bool, hosts(lab, [good, bad]))) == [True, True]
 
 
 async def test_who_waits_for_members_is_stalled_after_the_groups_own_time() -> None:
