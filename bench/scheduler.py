@@ -167,7 +167,7 @@ async def _measure_memory(store: ApiStore, cloud: Cloud, term: Any) -> _Sizes:
     tracemalloc.start()
     ranking = _build_ranking(store, cloud)
     before = _count_bytes()
-    await ranking.load_placements()
+    await ranking.placements.read(store)
     servers, counted = _count_bytes() - before, len(ranking.placements)
     await ranking.load()
     async with open_recording(store, _build_duty(term)) as recording:

@@ -10,7 +10,7 @@ between changes, and means nothing, as Placement's order of candidates.
 """
 
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -52,16 +52,8 @@ Coded = Literal[
     "cell", "zone", "profile", "aggregates", "traits", "numa", "metrics", "address"
 ]
 
-_FLAGS: tuple[Flag, ...] = ("up", "held", "provided")
-_NUMBERS: tuple[Number, ...] = (
-    "agent_version",
-    "hypervisor_version",
-    "claims",
-    "generation",
-    "read_generation",
-    "io_ops",
-    "failed_builds",
-)
+_FLAGS: tuple[Flag, ...] = get_args(Flag)
+_NUMBERS: tuple[Number, ...] = get_args(Number)
 _NOTHING: Mapping[Coded, Hashable] = {
     "cell": "",
     "zone": "",

@@ -8,9 +8,11 @@ counts already.
 from collections.abc import Iterable, Mapping
 
 from kilonova_operator.domain.placement import Placement
+from kilonova_operator.services.stores import ApiStore
 
 Place = tuple[str, str | None]
 """Host, and uid of the group."""
+_PAGE_ROWS = 10_000
 
 
 class PlacementIndex:
@@ -21,9 +23,26 @@ class PlacementIndex:
         self._places: dict[bytes, Place] = {}
         self._shared: dict[Place, Place] = {}
         self._members: dict[str, dict[str, int]] = {}
+        self._meanwhile: dict[str, Place | None] | None = None
+        """What was placed and released while it is read; None: it is not."""
 
     def __len__(self) -> int:
         return len(self._places)
+
+    async def read(self, api: ApiStore) -> None:
+        """Read where all Servers are; what changes meanwhile stays as it became."""
+        meanwhile = self._meanwhile = {}
+        found: list[Placement] = []
+        try:
+            while page := await api.list_placements(
+                after=found[-1].server_uid if found else "", limit=_PAGE_ROWS
+            ):
+                found.extend(page)
+        finally:
+            self._meanwhile = None
+        self.load(found)
+        for server_uid, place in meanwhile.items():
+            self.put_back(server_uid, place)
 
     def load(self, placements: Iterable[Placement]) -> None:
         """Replace everything that is known."""
@@ -35,6 +54,8 @@ class PlacementIndex:
         """Put a Server on a host, whatever host it was on before."""
         self.remove(server_uid)
         place = (host, group_uid)
+        if self._meanwhile is not None:
+            self._meanwhile[server_uid] = place
         self._places[_key(server_uid)] = self._shared.setdefault(place, place)
         if group_uid is not None:
             members = self._members.setdefault(group_uid, {})
@@ -42,6 +63,8 @@ class PlacementIndex:
 
     def remove(self, server_uid: str) -> None:
         """Forget a Server; may run twice."""
+        if self._meanwhile is not None:
+            self._meanwhile[server_uid] = None
         place = self._places.pop(_key(server_uid), None)
         if place is None or place[1] is None:
             return

@@ -26,7 +26,6 @@ from kilonova_operator.domain.placement import (
     Claim,
     ClaimRequest,
     NumaHold,
-    Placement,
     Released,
 )
 from kilonova_operator.domain.scheduling.aggregates import AggregateFacts
@@ -47,9 +46,6 @@ _FRESH_SECONDS = 300.0
 """Everything is read again this often, though nobody else should write."""
 _REST_SECONDS = 1.0
 """Hosts that changed are read together, at most this often."""
-
-
-_PAGE_PLACEMENTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,6 @@ class HostRanking:
         self._stale: set[str] = set()
         self.shared = SharedStock(api, self._columns)
         self.numa = NumaStock(api, self._columns)
-        self._released_meanwhile: set[str] | None = None
 
     def host_changed(
         self, key: Key, old: ComputeHost | None, new: ComputeHost | None
@@ -137,21 +132,8 @@ class HostRanking:
 
     async def load(self) -> None:
         """Read where all Servers are, and all hosts' use."""
-        await self.load_placements()
+        await self.placements.read(self._api)
         await self._read_all()
-
-    async def load_placements(self) -> None:
-        """Read where all Servers are; what is released meanwhile stays released."""
-        released = self._released_meanwhile = set()
-        found: list[Placement] = []
-        while page := await self._api.list_placements(
-            after=found[-1].server_uid if found else "", limit=_PAGE_PLACEMENTS
-        ):
-            found.extend(page)
-        self._released_meanwhile = None
-        self.placements.load(found)
-        for server_uid in released:
-            self.placements.remove(server_uid)
 
     async def select(
         self, ask: Callable[[], BuildRequest], *, keeps_hosts: bool = False
@@ -238,8 +220,6 @@ class HostRanking:
         if not released.claims_left:
             for held in released.given_back:
                 self.placements.remove(held.server_uid)
-                if self._released_meanwhile is not None:
-                    self._released_meanwhile.add(held.server_uid)
 
     @contextmanager
     def _nothing_assumed(self) -> Iterator[None]:
