@@ -35,6 +35,12 @@ NIC = {
     "mac": "fa:16:3e:00:00:01",
     "portSecurity": True,
 }
+PINNED_CELL = {
+    "hostCell": 0,
+    "memoryMiB": 16,
+    "vcpus": "0",
+    "pins": [{"vcpu": 0, "hostCpu": 5}],
+}
 
 
 async def register(lab: OperatorLab, host: str) -> None:
@@ -82,6 +88,8 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     await wait_tick_noted(own_lab, second)
     instance = make_instance(host="hv2")
     instance["spec"]["networks"] = [NIC]
+    instance["spec"]["flavor"]["extraSpecs"] = {"hw:cpu_policy": "dedicated"}
+    instance["spec"]["numa"] = {"cells": [PINNED_CELL], "emulatorCpus": "5"}
     await own_lab.kube.create(Instance.resource(), instance)
     await second.end()
     copyfile(backup, tmp_path / "api.sqlite")
@@ -96,6 +104,9 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     await until(lambda: not context.freeze.frozen, "the sweep lifts it")
     (claim,) = await held(third, instance["metadata"]["name"])
     assert (claim.host, claim.amounts["MEMORY_MB"]) == ("hv2", 16)
+    assert claim.amounts["PCPU"] == 1
+    assert claim.numa is not None
+    assert [cell.pins for cell in claim.numa.cells] == [((0, 5),)]
     range_ = await context.stores.api.find_network("net-1")
     assert range_ is not None, "its guest runs with it, though its object is lost"
     assert str(range_.cidr) == "10.128.4.0/24"

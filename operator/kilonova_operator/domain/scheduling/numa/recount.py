@@ -35,7 +35,10 @@ def recount_host(
     Of CPUs that two guests were given, or that guests are not pinned to any more,
     no guest gets more: they count as taken where they are dedicated.
     """
-    cells = {state.cell.number: state for state in build_empty_state(topology).cells}
+    empty = build_empty_state(topology)
+    if not guests:
+        return Recount(empty, {})
+    cells = {state.cell.number: state for state in empty.cells}
     conflicts: dict[str, str] = {}
     for name, placement in sorted(guests.items()):
         problems = [

@@ -7,6 +7,7 @@ share one judgement.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kilonova_operator.domain.scheduling.numa.cpu_mask import CpuMask
 
@@ -103,8 +104,9 @@ class NumaState:
         return any(state.cell.threads_per_core > 1 for state in self.cells)
 
 
+@lru_cache(maxsize=1024)
 def build_empty_state(topology: HostTopology) -> NumaState:
-    """Return a host that nothing runs on."""
+    """Return a host that nothing runs on; empty hosts of one make share theirs."""
     return NumaState(
         tuple(
             CellState(cell, CellUse(pages=(0,) * len(cell.pages)))

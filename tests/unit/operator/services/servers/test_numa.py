@@ -207,6 +207,23 @@ async def test_a_new_process_knows_what_is_taken() -> None:
     assert sum(i.spec.numa is not None for i in lab.instances()) == 4
 
 
+@pytest.mark.parametrize("kill_after", range(0, 36, 3))
+async def test_killed_anywhere_orders_say_what_was_claimed(kill_after: int) -> None:
+    lab = build_lab("hv1")
+    for number in range(4):
+        lab.create_server(f"web-{number}")
+    for _ in range(kill_after):
+        await lab.step()
+    lab.restart_operator()
+    await lab.run(seconds=120)
+    assert set(pinned_cpus(lab).values()) == {1}
+    assert len(pinned_cpus(lab)) == 16, "all four, and no CPU is lost"
+    for instance in lab.instances():
+        spec = instance.spec
+        held = lab.api.claims[spec.server.uid, spec.placement_generation]
+        assert build_witness(instance).numa == held.numa
+
+
 async def test_a_build_that_failed_gives_its_cpus_back_once_it_is_gone() -> None:
     lab = build_lab()
     failing: list[str] = []
