@@ -63,7 +63,7 @@ test-e2e: lab-setup ## On the lab's cluster, with real QEMU guests
 
 .PHONY: parity
 parity: setup ## Compare with the real Nova: CASES=5000 SEED=... [TOPIC=numa] [ONLY=numa:7]
-	python=$$(scripts/parity-venv) && PYTHONPATH=tests:crds:operator $(VENV)/python -m parity.run \
+	python=$$(scripts/parity-venv) && PYTHONPATH=tests:crds:operator:node_agent $(VENV)/python -m parity.run \
 	  --python "$$python" --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(TOPIC),--topic $(TOPIC)) $(if $(ONLY),--only $(ONLY))
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from parity.domains_topic import DomainsTopic
 from parity.extra_specs_topic import ExtraSpecsTopic
 from parity.filters_topic import FiltersTopic
 from parity.fit_topic import FitTopic
@@ -29,6 +30,7 @@ TOPICS: tuple[Topic, ...] = (
     WeighersTopic(),
     FitTopic(),
     NumaTopic(),
+    DomainsTopic(),
 )
 
 _CASES_A_LINE = 50

@@ -32,6 +32,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 CALLS = {
+    "domains": "domains_call",
     "extra-specs": "extra_specs_call",
     "filters": "filters_call",
     "fit": "fit_call",
