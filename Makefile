@@ -80,11 +80,12 @@ bench-idle: lab-setup ## Writes by us in an idle minute
 	$(BENCH) idle
 bench-start: lab-setup ## A second start: nodes Ready, DNS answering, images there
 	$(BENCH) start
-bench-scheduler: HOSTS ?= 10000
+bench-scheduler: HOSTS ?= $(if $(filter 1,$(PEER)),1000,10000)
 bench-scheduler: DB ?= mariadb
 bench-scheduler: AFFINITY ?= 0
-bench-scheduler: setup ## Decisions with durable claims: HOSTS= DB=sqlite AFFINITY=1
-	$(BENCH) scheduler --hosts $(HOSTS) --db $(DB) --affinity $(AFFINITY)
+bench-scheduler: setup ## Decisions with durable claims: HOSTS= DB=sqlite AFFINITY=1 PEER=1
+	$(if $(filter 1,$(PEER)),python=$$(scripts/parity-venv) &&) $(BENCH) scheduler --hosts $(HOSTS) --db $(DB) \
+	  --affinity $(AFFINITY) $(if $(filter 1,$(PEER)),--peer "$$python")
 
 ##@ Development
 

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from bench.lab import say
 from bench.scheduler_cloud import Cloud, seed_database
+from bench.scheduler_peer import measure_peer
 from bench.scheduler_records import PACE_PER_S, open_recording, place_paced
 from kilonova_api.kube.clock import SystemClock
 from kilonova_operator.domain.epoch import Owner
@@ -95,6 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--affinity", type=int, choices=(0, 1), default=0)
     parser.add_argument("--decisions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--peer", metavar="PYTHON", help="one that has the real Nova")
 
 
 def measure_scheduler(options: argparse.Namespace) -> dict[str, Any]:
@@ -112,7 +114,14 @@ def measure_scheduler(options: argparse.Namespace) -> dict[str, Any]:
         began = time.monotonic()
         seed_database(url, cloud)
         say(f"{load.hosts} hosts, {cloud.servers} Servers: {_since(began)}")
-        return asyncio.run(_measure(load, cloud, url))
+        measured = asyncio.run(_measure(load, cloud, url))
+    if options.peer:
+        measured |= measure_peer(
+            options.peer, load.hosts, seed=load.seed, affinity=load.affinity
+        )
+        ratio = measured["decisions_per_s"] / measured["peer_decisions_per_s"]
+        measured["ratio"] = round(ratio)
+    return measured
 
 
 async def _measure(load: Load, cloud: Cloud, url: str) -> dict[str, Any]:

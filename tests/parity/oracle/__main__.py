@@ -37,6 +37,7 @@ CALLS = {
     "filters": "filters_call",
     "fit": "fit_call",
     "numa": "numa_call",
+    "schedule": "schedule_call",
     "weighers": "weighers_call",
 }
 """Name of a call to the module that answers it."""

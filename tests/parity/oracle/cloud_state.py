@@ -51,8 +51,8 @@ def build_states(cloud: Drawn) -> list[host_manager.HostState]:
 def _build_state(host: Drawn, aggregates: list[Any]) -> host_manager.HostState:
     state = host_manager.HostState(host["name"], host["name"], CELL_UUID)
     state.update(
-        compute=_build_compute(host),
-        service=_build_service(host),
+        compute=build_compute(host),
+        service=build_service(host),
         aggregates=[aggregates[number] for number in host["aggregates"]],
         inst_dict={
             uuid: _build_instance(uuid, properties)
@@ -62,7 +62,8 @@ def _build_state(host: Drawn, aggregates: list[Any]) -> host_manager.HostState:
     return state
 
 
-def _build_service(host: Drawn) -> Drawn:
+def build_service(host: Drawn) -> Drawn:
+    """Build a host's nova-compute, as its service row."""
     seen = datetime.now(UTC)
     if not host["up"]:
         seen -= timedelta(seconds=_SILENT_SECONDS)
@@ -79,7 +80,8 @@ def _build_service(host: Drawn) -> Drawn:
     }
 
 
-def _build_compute(host: Drawn) -> objects.ComputeNode:
+def build_compute(host: Drawn) -> objects.ComputeNode:
+    """Build a host's compute node."""
     used_mb = host["memory_mb_used"] + host["reserved_mb"]
     arches = (host["arch"], "i686") if host["arch"] == "x86_64" else (host["arch"],)
     guests = [

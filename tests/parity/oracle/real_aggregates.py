@@ -3,7 +3,7 @@
 from typing import Any
 
 from cloud_state import uuid_of
-from nova import conf
+from nova import conf, context, objects
 from nova.db.api import api as api_db
 from nova.db.api import models
 from sqlalchemy import delete, insert
@@ -40,3 +40,8 @@ class RealAggregates:
             if metadata:
                 connection.execute(insert(models.AggregateMetadata), metadata)
         return uuids
+
+    def list_objects(self) -> list[objects.Aggregate]:
+        """Return all aggregates as Nova's scheduler has them, in their order."""
+        found = objects.AggregateList.get_all(context.get_admin_context())
+        return sorted(found, key=lambda aggregate: aggregate.id)

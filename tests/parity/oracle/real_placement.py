@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select
 Host = dict[str, Any]
 
 CUSTOM_CLASSES = ("CUSTOM_GPU", "CUSTOM_LICENSE")
-CUSTOM_TRAITS = ("CUSTOM_GOLD", "CUSTOM_SSD", "CUSTOM_UNSEEN")
+CUSTOM_TRAITS = ("CUSTOM_FAST_DISK", "CUSTOM_GOLD", "CUSTOM_SSD", "CUSTOM_UNSEEN")
 _FIRST_CUSTOM = 10000
 """Where Placement begins to number classes of a site."""
 _VERSION = "1.36"
@@ -139,18 +139,75 @@ class RealPlacement:
             raise RuntimeError(f"Placement answers {status}: {answer}")
         return bool(status == 204)
 
+    def build_adapter(self) -> "Adapter":
+        """Return what Nova's report client asks through."""
+        return Adapter(self._app)
+
     def _ask(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
-        request = webob.Request.blank(url, method=method)
-        request.headers["X-Auth-Token"] = "admin"
-        request.headers["OpenStack-API-Version"] = f"placement {_VERSION}"
-        request.headers["Accept"] = "application/json"
-        if body is not None:
-            request.content_type = "application/json"
-            request.body = json.dumps(body).encode()
-        response = request.get_response(self._app)
+        response = _call(self._app, method, url, body=body, version=_VERSION)
         with contextlib.suppress(ValueError):
             return response.status_int, response.json_body
         return response.status_int, None
+
+
+class Adapter:
+    """Stands in for keystoneauth's: no HTTP, the application is called."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def get(self, url: str, **more: Any) -> "_Response":
+        """Send a GET."""
+        return self._send("GET", url, **more)
+
+    def put(self, url: str, **more: Any) -> "_Response":
+        """Send a PUT."""
+        return self._send("PUT", url, **more)
+
+    def post(self, url: str, **more: Any) -> "_Response":
+        """Send a POST."""
+        return self._send("POST", url, **more)
+
+    def delete(self, url: str, **more: Any) -> "_Response":
+        """Send a DELETE."""
+        return self._send("DELETE", url, **more)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        microversion: str | None = None,
+        global_request_id: str | None = None,
+    ) -> "_Response":
+        del global_request_id
+        version = microversion or _VERSION
+        return _Response(_call(self._app, method, url, body=json, version=version))
+
+
+class _Response:
+    """An answer as ``requests`` has it."""
+
+    def __init__(self, response: webob.Response) -> None:
+        self.status_code = response.status_int
+        self.headers = response.headers
+        self.text = response.text
+        self.json = lambda: json.loads(response.body)
+
+    def __bool__(self) -> bool:
+        return self.status_code < 400
+
+
+def _call(app: Any, method: str, url: str, *, body: Any, version: str) -> Any:
+    request = webob.Request.blank(url, method=method)
+    request.headers["X-Auth-Token"] = "admin"
+    request.headers["OpenStack-API-Version"] = f"placement {version}"
+    request.headers["Accept"] = "application/json"
+    if body is not None:
+        request.content_type = "application/json"
+        request.body = json.dumps(body).encode()
+    return request.get_response(app)
 
 
 __all__ = ["RealPlacement"]
