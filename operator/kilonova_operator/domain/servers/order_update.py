@@ -13,7 +13,7 @@ def build_update(
 ) -> InstanceSpec | None:
     """Return the order as the Server wants it now; None where it is so.
 
-    Flavor, image, networks and keys stay as they were ordered: a newer template
+    Flavor, image, networks, keys and place stay as they were ordered: a newer template
     or catalogue never redefines a guest that exists.
     """
     changed = spec.model_copy(
