@@ -33,6 +33,10 @@ class Sweeps:
 
     sweep_history = sweep_tombstones
 
+    async def sweep_rosters(self, term: str, *, older_than: timedelta) -> int:
+        self.done[f"{term} rosters"] = older_than
+        return 1
+
 
 async def sweep(skew_seconds: float | None) -> dict[str, timedelta]:
     sweeps: Any = Sweeps()
@@ -47,7 +51,9 @@ async def sweep(skew_seconds: float | None) -> dict[str, timedelta]:
 async def test_what_is_old_goes_where_the_term_is_ours(
     skew_seconds: float | None,
 ) -> None:
-    assert await sweep(skew_seconds) == {"api": 35 * DAY, "cell1": 90 * DAY}
+    done = await sweep(skew_seconds)
+    assert done.pop("api rosters") > timedelta(0)
+    assert done == {"api": 35 * DAY, "cell1": 90 * DAY}
 
 
 @pytest.mark.parametrize("skew_seconds", [31.0, -31.0, 40 * 86400.0])
