@@ -179,7 +179,7 @@ async def operator_lab(
                 "data_dir": folder,
                 "http_host": "127.0.0.1",
                 "http_port": 0,
-                "lease_seconds": 9,
+                "lease_seconds": 30,
                 "drain_seconds": 8,
                 "count_interval_seconds": 1,
             },

@@ -139,7 +139,7 @@ async def test_an_idle_operator_stays_within_its_memory(programs: Programs) -> N
 
 
 async def test_a_leader_whose_lease_was_taken_ends_itself(lab: OperatorLab) -> None:
-    operator = await lab.lead()
+    operator = await lab.lead(lease_seconds=15)
     operator.may_fail = True
     namespace = lab.settings["namespace"]
 
@@ -304,7 +304,7 @@ async def test_a_store_that_went_back_ends_the_process_and_the_next_is_frozen(
 async def test_an_idle_operator_writes_nothing_but_leases(
     own_control_plane: ControlPlane, own_lab: OperatorLab
 ) -> None:
-    await own_lab.lead()
+    await own_lab.lead(lease_seconds=9)
     await becomes_a_host(own_lab, "idle")
     await clear_hosts(own_lab.kube)
 

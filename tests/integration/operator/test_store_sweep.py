@@ -83,7 +83,7 @@ async def test_an_older_database_is_frozen_until_instances_restored_its_claims(
     await first.end()
     backup = tmp_path / "api.backup"
     copyfile(tmp_path / "api.sqlite", backup)
-    second = await own_lab.lead("operator-1")
+    second = await own_lab.lead("operator-1", lease_seconds=15)
     await register(own_lab, "hv2")  # mapped after the backup
     await wait_tick_noted(own_lab, second)
     instance = make_instance(host="hv2")
