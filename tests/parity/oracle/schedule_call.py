@@ -22,7 +22,7 @@ from cloud_state import CELL_UUID, build_compute, build_service, build_spec, set
 from nova import context, exception, objects
 from nova.scheduler import host_manager, manager
 from nova.scheduler.client import report
-from oslo_messaging.rpc import server
+from oslo_messaging import ExpectedException
 from real_aggregates import RealAggregates
 from real_placement import RealPlacement
 
@@ -129,7 +129,7 @@ def _decide(scheduler: Any, spec: Any, groups: dict[str, Any]) -> bool:
             return_objects=True,
             return_alternates=True,
         )
-    except server.ExpectedException as expected:
+    except ExpectedException as expected:
         if not isinstance(expected.exc_info[1], exception.NoValidHost):
             raise expected.exc_info[1] from None
         return False

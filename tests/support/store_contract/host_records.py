@@ -1,5 +1,6 @@
 """The hosts of decisions: kept as long as their decision, and not longer."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -87,6 +88,23 @@ async def test_hosts_go_with_their_server_and_names_when_none_needs_them(
     await decide(store, term, uid, 1)
     await store.keep_hosts(term, [made_record(uid, 1)])
     assert len(await store.list_hosts_kept(uid)) == 1, "the names are written anew"
+
+
+async def test_none_stay_behind_of_servers_that_go_while_their_hosts_are_written(
+    databases: Databases,
+) -> None:
+    url = databases.api_url()
+    store, term = await open_prepared(databases, url=url)
+    for number in range(1, 13):
+        server = made_server(number)
+        entry = DecisionRecord("NoValidHost", {}, decided_at=DECIDED)
+        await store.bury_in_cell0(term, BuryRequest(server, 1, decision=entry))
+        await asyncio.gather(
+            store.keep_hosts(term, [made_record(server.uid)]),
+            store.forget_unplaced(term, server.uid),
+        )
+    ((rows,),) = run_sql(url, "SELECT COUNT(*) FROM host_records")[0]
+    assert rows == 0
 
 
 async def test_decisions_and_hosts_of_a_guest_go_with_it_to_who_adopts_it(
