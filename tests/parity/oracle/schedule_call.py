@@ -15,6 +15,7 @@ cell's database, and nobody is notified. All of that spares time.
 """
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
@@ -28,12 +29,16 @@ from real_placement import RealPlacement
 
 Answer = dict[str, Any]
 
+_REPORT_SECONDS = 10.0
+"""Nova's report_interval; who is silent for a minute is taken for dead."""
+
 
 class _HostManager(host_manager.HostManager):
     """Nova's, without reading databases."""
 
     def __init__(self, case: dict[str, Any], aggregates: list[Any]) -> None:
         self._aggregates = aggregates
+        self._heard_at = 0.0
         self._computes = {}
         self._services = {}
         self._guests: dict[str, dict[str, Any]] = {}
@@ -61,9 +66,18 @@ class _HostManager(host_manager.HostManager):
     def _get_computes_for_cells(
         self, _context: Any, _cells: Any, compute_uuids: list[str] | None = None
     ) -> tuple[dict[str, list[Any]], dict[str, Any]]:
+        self._hear_services()
         uuids = self._computes if compute_uuids is None else compute_uuids
         found = [self._computes[uuid] for uuid in uuids if uuid in self._computes]
         return {CELL_UUID: found}, self._services
+
+    def _hear_services(self) -> None:
+        """Let every nova-compute report, as it does all the while."""
+        if time.monotonic() - self._heard_at < _REPORT_SECONDS:
+            return
+        self._heard_at, now = time.monotonic(), datetime.now(UTC)
+        for service in self._services.values():
+            service["last_seen_up"] = now
 
     def _get_instance_info(self, _context: Any, compute: Any) -> dict[str, Any]:
         return self._guests[compute.host]
