@@ -87,6 +87,8 @@ def test_tried_and_forced_hosts_are_told_apart() -> None:
     columns = equal_hosts(4)
     tried = replace(SMALL, ignored_hosts=frozenset({"hv0", "hv9"}))
     assert reasons(columns, tried) == {"AlreadyTried": 1}
+    (stage,) = select(columns, tried).build_record().stages
+    assert "hv" not in stage.message, "tenants read it"
     forced = replace(SMALL, forced_host="hv2")
     assert select(columns, forced).host == "hv2"
     assert reasons(columns, replace(SMALL, forced_host="hv9")) == {"NotForcedHost": 4}
