@@ -1,6 +1,6 @@
 """Choosing a host and claiming it: what was chosen counts until it is claimed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from kilonova_api.server import Server
@@ -97,8 +97,11 @@ class HostClaimer:
         attempt: Attempt,
         *,
         avoided: Iterable[str] = (),
+        together: Collection[str] = (),
     ) -> tuple[Decision, ClaimRequest | None]:
         """Choose a host, and build the claim of it; None: no host fits.
+
+        together: uids of Servers whose claims are made with this one.
 
         Raises:
             One of UNREADABLE: flavor, image or a hint cannot be read.
@@ -118,7 +121,7 @@ class HostClaimer:
 
         keeps_hosts = self.recorder.may_keep(server.metadata.uid)
         decision = self.recorder.count(
-            await self.ranking.select(ask, keeps_hosts=keeps_hosts)
+            await self.ranking.select(ask, keeps_hosts=keeps_hosts, together=together)
         )
         if decision.host is None:
             return decision, None

@@ -156,11 +156,12 @@ class NumaStock:
             self._meanwhile = None
 
     @contextmanager
-    def nothing_assumed(self) -> Iterator[None]:
-        """Count claims that are made, and none that is under way."""
-        hosts = {name: self._hosts[name] for name in set(self._assumed.values())}
+    def nothing_assumed(self, *, but: Collection[str] = ()) -> Iterator[None]:
+        """Count claims that are made, and of those under way ``but`` these Servers'."""
+        assumed = {uid: host for uid, host in self._assumed.items() if uid not in but}
+        hosts = {name: self._hosts[name] for name in set(assumed.values())}
         before = {name: (dict(at.guests), at.state) for name, at in hosts.items()}
-        for uid, name in self._assumed.items():
+        for uid, name in assumed.items():
             self._remove(name, (uid, _ASSUMED))
         try:
             yield

@@ -136,13 +136,18 @@ class HostRanking:
         await self._read_all()
 
     async def select(
-        self, ask: Callable[[], BuildRequest], *, keeps_hosts: bool = False
+        self,
+        ask: Callable[[], BuildRequest],
+        *,
+        keeps_hosts: bool = False,
+        together: Collection[str] = (),
     ) -> Decision:
         """Choose a host for one guest; nothing is awaited after the choice.
 
         ask: called right before each look at the hosts, since what is asked may
         depend on where other Servers are. ``keeps_hosts``: the decision shall be
-        able to tell of every host.
+        able to tell of every host. ``together``: uids of Servers whose claims are
+        made with this one or not at all; they count in any case.
         """
 
         def choose() -> Decision:
@@ -156,10 +161,10 @@ class HostRanking:
             # Nobody is turned away on what may be old ...
             await self._refresh(rest_seconds=0.0)
             decision = choose()
-        if decision.host is not None or not self._assumed:
+        if decision.host is not None or self._assumed.keys() <= set(together):
             return decision
         # ... or by a claim that may yet be refused, or was counted already.
-        with self._nothing_assumed():
+        with self._nothing_assumed(but=together):
             return choose()
 
     def explain(
@@ -222,12 +227,12 @@ class HostRanking:
                 self.placements.remove(held.server_uid)
 
     @contextmanager
-    def _nothing_assumed(self) -> Iterator[None]:
-        under_way = tuple(self._assumed.values())
+    def _nothing_assumed(self, *, but: Collection[str]) -> Iterator[None]:
+        under_way = tuple(c for uid, c in self._assumed.items() if uid not in but)
         for claim in under_way:
             self._columns.give_back(claim.host, claim.amounts)
         try:
-            with self.numa.nothing_assumed():
+            with self.numa.nothing_assumed(but=but):
                 yield
         finally:
             for claim in under_way:

@@ -172,7 +172,7 @@ class GroupPlacer:
                     continue
             self._tell_others(waiting)
             return Outcome(claims, decisions[0])
-        return Outcome(decision=decisions[0])
+        return Outcome(problem=_say_overtaken(group))
 
     async def _choose(
         self,
@@ -181,11 +181,16 @@ class GroupPlacer:
         assumed: ExitStack,
     ) -> Decision | tuple[list[ClaimRequest], list[Decision]]:
         """Choose a host for each, counting those before it; else the bad decision."""
-        requests, decisions = [], []
+        requests: list[ClaimRequest] = []
+        decisions: list[Decision] = []
         for member in waiting:
             tried = avoided.get(member.server.metadata.uid, ())
             decision, request = await self.claimer.choose(
-                member.server, member.found, Attempt(), avoided=tried
+                member.server,
+                member.found,
+                Attempt(),
+                avoided=tried,
+                together=[request.server.uid for request in requests],
             )
             if request is None:
                 return decision
@@ -230,6 +235,16 @@ def _tell_refusal(
         raise why from refused
     problems = [f"{member.name}: {why.reason}"]
     return Outcome(problem=_say_waiting(group, len(waiting) - 1, problems))
+
+
+def _say_overtaken(group: ServerGroup) -> Problem:
+    return Problem(
+        "HostsFilledUp",
+        f"Hosts that were chosen for members of ServerGroup {group.metadata.name} "
+        "filled up meanwhile. It is tried again by itself.",
+        waits=True,
+        grace_seconds=float(group.spec.schedule_timeout_seconds),
+    )
 
 
 def _say_waiting(group: ServerGroup, waiting: int, problems: Sequence[str]) -> Problem:

@@ -142,6 +142,28 @@ async def test_many_that_must_go_together_hold_nothing_where_one_fits_nowhere() 
     assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
 
 
+async def test_many_that_lack_room_together_are_told_what_one_of_them_lacks() -> None:
+    names = tuple(f"hv{n}" for n in range(5))
+    lab = ServerLab(hosts=names)
+    big = flavor_manifest("big", ramMiB=700)  # a host holds one
+    lab.cluster.put(Flavor.resource(), big)
+    lab.create_group(policy="SoftAntiAffinity", minMembers=6)
+    wish = {"flavorRef": {"name": "big"}} | GROUPED
+    keys = [lab.create_server(f"db-{n}", **wish) for n in range(6)]
+    await lab.run(seconds=200)
+    assert lab.api.claims == {}
+    for key in keys:
+        scheduling = lab.server(key).status.scheduling
+        assert scheduling is not None
+        assert [(s.constraint, s.hosts_removed) for s in scheduling.stages] == [
+            ("Capacity:MEMORY_MB", 5)
+        ]
+        assert scheduling.nearest_miss == "One host lacks 376 MiB of memory."
+    lab.add_host("hv5")
+    await lab.run(seconds=60)
+    assert None not in hosts(lab, keys)
+
+
 async def test_a_member_that_cannot_be_read_is_told_of_itself_alone() -> None:
     lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
     lab.create_group(minMembers=2)
