@@ -42,6 +42,8 @@ from kilonova_operator.services.servers.unplaced import build_refusal
 
 _MOST_TRIES = 3
 """Hosts that may turn out full, per look at the group."""
+_MOST_TOGETHER = 1000
+"""Members that are placed at once; minMembers is no more. Others follow."""
 
 
 class MemberIndex(Protocol):
@@ -104,10 +106,12 @@ class GroupPlacer:
         least = group.spec.min_members or 0
         if len(placed) >= least:
             return None
+        if len(members) < least:  # nothing to read for: many may wait like this
+            return Outcome(problem=_say_waiting(group, len(members), ()))
         waiting, problems = await self._read_waiting(first, members)
         if len(placed) + len(waiting) < least:
             return Outcome(problem=_say_waiting(group, len(waiting), problems))
-        return await self._claim(waiting, group)
+        return await self._claim(waiting[:_MOST_TOGETHER], group)
 
     def _list_members(self, group: ServerGroup) -> list[ServerSummary]:
         key = Key.of(group.metadata.namespace, group.metadata.name)

@@ -4,6 +4,7 @@ import pytest
 
 from kilonova_api.flavor import Flavor
 from kilonova_api.kube.resources import Key
+from kilonova_operator.services.servers import together
 from support.server_lab import ServerLab
 from support.servers import flavor_manifest
 
@@ -215,6 +216,17 @@ async def test_who_waits_for_members_is_stalled_after_the_groups_own_time() -> N
     assert status.is_true("Reconciling"), status.wire()
     await lab.run(seconds=100)
     assert lab.server(key).status.is_true("Stalled")
+
+
+async def test_more_members_than_go_at_once_are_placed_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(together, "_MOST_TOGETHER", 2)
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=2)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(3)]
+    await lab.run(seconds=60)
+    assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
 
 
 async def test_a_member_that_comes_later_is_placed_by_itself() -> None:
