@@ -97,7 +97,13 @@ class Placer:
             return None
         if outcome.decision is None:
             return RetryAfter(0)
-        return await self.unplaced.bury(server, outcome.decision, mapping)
+        spec = found.group.spec if found.group else None
+        return await self.unplaced.bury(
+            server,
+            outcome.decision,
+            mapping,
+            grace_seconds=float(spec.schedule_timeout_seconds) if spec else None,
+        )
 
     async def reschedule(
         self, server: Server, mapping: InstanceMapping

@@ -1,7 +1,7 @@
 """Servers that got no host, or no other one: parked or left, and told why."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -54,9 +54,20 @@ class Unplaced:
     now: Callable[[], datetime]
 
     async def bury(
-        self, server: Server, decision: Decision, mapping: InstanceMapping | None
+        self,
+        server: Server,
+        decision: Decision,
+        mapping: InstanceMapping | None,
+        *,
+        grace_seconds: float | None = None,
     ) -> RetryAfter:
-        """Park a Server in cell0: no host fits."""
+        """Park a Server in cell0: no host fits.
+
+        grace_seconds: how long that may last before it is Stalled, if not as usual.
+        """
+        patience = self.patience
+        if grace_seconds is not None:
+            patience = replace(patience, no_valid_host_seconds=grace_seconds)
         record, uid = decision.build_record(), server.metadata.uid
         entry = self.recorder.build_entry(NO_VALID_HOST, decision)
         self.duty.check()
@@ -80,9 +91,9 @@ class Unplaced:
         )
         await self.statuses.write(
             server,
-            build_no_valid_host(server, message, record, self.patience, now=self.now()),
+            build_no_valid_host(server, message, record, patience, now=self.now()),
         )
-        return self._again(server, self.patience.no_valid_host_seconds)
+        return self._again(server, patience.no_valid_host_seconds)
 
     async def show_problem(self, server: Server, problem: Problem) -> RetryAfter:
         """Say in status what stands in the way of a host."""

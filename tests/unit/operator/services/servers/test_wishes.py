@@ -218,6 +218,17 @@ async def test_who_waits_for_members_is_stalled_after_the_groups_own_time() -> N
     assert lab.server(key).status.is_true("Stalled")
 
 
+async def test_members_wait_for_hosts_as_long_as_their_group_says() -> None:
+    lab = ServerLab(hosts=("hv1",))
+    lab.create_group(minMembers=2, scheduleTimeoutSeconds=300)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
+    await lab.run(seconds=250)
+    assert why(lab, keys[0]) == "NoValidHost"
+    assert all(lab.server(key).status.is_true("Reconciling") for key in keys)
+    await lab.run(seconds=100)
+    assert all(lab.server(key).status.is_true("Stalled") for key in keys)
+
+
 async def test_more_members_than_go_at_once_are_placed_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
