@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,12 +11,14 @@ import pytest
 from kilonova_lab.deploy.install import NAMESPACE
 from kilonova_lab.deploy.kubectl import Kubectl
 from kilonova_lab.deploy.quickstart import GuestView
+from kilonova_lab.node import Node
 
 INSTALLED = pytest.StashKey[Kubectl]()
 """On the session, from the moment that Kilonova begins to be installed."""
 
 _LOG_LINES = 60
 _CONSOLE_LINES = 25
+_KUBELET_LINES = 40
 _MOST_CONSOLES = 10
 
 
@@ -27,19 +29,31 @@ def add_explanation(item: pytest.Item, report: pytest.TestReport) -> None:
     """
     kubectl = item.session.stash.get(INSTALLED, None)
     if kubectl is not None and report.failed and report.when in ("setup", "call"):
-        report.sections.append(("the cluster when it failed", explain(kubectl)))
+        kilonova = getattr(item, "funcargs", {}).get("kilonova")
+        nodes = () if kilonova is None else kilonova.cluster.nodes
+        said = explain(kubectl, nodes)
+        report.sections.append(("the cluster when it failed", said))
 
 
-def explain(kubectl: Kubectl) -> str:
-    """Return objects, logs and the end of each Server's console."""
-    return "\n".join((*_list_objects(kubectl), *_list_consoles(kubectl)))
+def explain(kubectl: Kubectl, nodes: Sequence[Node]) -> str:
+    """Return objects, logs, the end of each Server's console and of kubelets' logs."""
+    said = (*_list_objects(kubectl), *_list_consoles(kubectl), *_list_kubelets(nodes))
+    return "\n".join(said)
+
+
+def _list_kubelets(nodes: Sequence[Node]) -> Iterator[str]:
+    for node in nodes:
+        kubelet = node.programs["kubelet"]
+        log = _ask(partial(kubelet.log.read_text, errors="replace"))
+        tail = "\n".join(log.splitlines()[-_KUBELET_LINES:])
+        yield f"--- kubelet of {node.name}\n{tail}"
 
 
 def _list_objects(kubectl: Kubectl) -> Iterator[str]:
     tail = f"--tail={_LOG_LINES}"
     of_agents = ("-l", "app.kubernetes.io/name=kilonova-agent", "--prefix")
     for question in (
-        ("get", "nova,instances,computehosts,cells,pods", "-A", "-o", "wide"),
+        ("get", "nova,instances,computehosts,cells,nodes,pods", "-A", "-o", "wide"),
         ("get", "servers", "-A", "-o", "yaml"),
         ("logs", "-n", NAMESPACE, "deploy/kilonova-operator", tail),
         ("logs", "-n", NAMESPACE, *of_agents, tail),
