@@ -132,6 +132,10 @@ class Placer:
         claim = await self.api.find_claim(server.metadata.uid)
         if claim is None:
             return RetryAfter(RETRY_SECONDS)
+        # Where its answer was lost, or after a start, it is not known here yet.
+        self.claimer.ranking.placements.add(
+            server.metadata.uid, claim.host, claim.group_uid
+        )
         found = await self.references.read(server)
         self.duty.check()
         await self.statuses.show_claim(server, claim, found, None)

@@ -33,6 +33,7 @@ from kilonova_operator.domain.servers.references import (
     References,
     find_problem,
 )
+from kilonova_operator.domain.servers.super_step import is_placed
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.informers import BY_GROUP, ServerSummary
 from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
@@ -96,20 +97,23 @@ class GroupPlacer:
             return None
         lock = self._locks.setdefault(group.metadata.uid, asyncio.Lock())
         async with lock:
-            if self._is_placed(server.metadata.uid):
+            if is_placed(await self.claimer.api.find_mapping(server.metadata.uid)):
                 return Outcome()  # by another member, while we waited
             return await self._place(_Ready(server, found), group)
 
     async def _place(self, first: _Ready, group: ServerGroup) -> Outcome | None:
         members = self._list_members(group)
-        placed = [member for member in members if self._is_placed(member.uid)]
         least = group.spec.min_members or 0
-        if len(placed) >= least:
-            return None
         if len(members) < least:  # nothing to read for: many may wait like this
             return Outcome(problem=_say_waiting(group, len(members), ()))
-        waiting, problems = await self._read_waiting(first, members)
-        if len(placed) + len(waiting) < least:
+        own = first.server.metadata.uid
+        others = [member for member in members if member.uid != own]
+        unplaced = [m for m in others if not await self._is_placed(m.uid)]
+        placed = len(others) - len(unplaced)
+        if placed >= least:
+            return None
+        waiting, problems = await self._read_waiting(first, unplaced)
+        if placed + len(waiting) < least:
             return Outcome(problem=_say_waiting(group, len(waiting), problems))
         return await self._claim(waiting[:_MOST_TOGETHER], group)
 
@@ -119,17 +123,22 @@ class GroupPlacer:
         alive = (member for member in found if not member.deleting)
         return sorted(alive, key=lambda member: member.name)
 
-    def _is_placed(self, uid: str) -> bool:
-        return self.claimer.ranking.placements.find_host(uid) is not None
+    async def _is_placed(self, uid: str) -> bool:
+        """Tell whether a member has a host; who has one must not get another.
+
+        What is in memory is empty after a start, and lacks claims whose answer was
+        lost.
+        """
+        if self.claimer.ranking.placements.find_host(uid) is not None:
+            return True
+        return is_placed(await self.claimer.api.find_mapping(uid))
 
     async def _read_waiting(
-        self, first: _Ready, members: Iterable[ServerSummary]
+        self, first: _Ready, others: Iterable[ServerSummary]
     ) -> tuple[list[_Ready], list[str]]:
-        """Read the members without a host; return what stops some of them, too."""
+        """Read the others without a host; return what stops some of them, too."""
         ready, problems = [first], []
-        for member in members:
-            if member.uid == first.server.metadata.uid or self._is_placed(member.uid):
-                continue
+        for member in others:
             other = await self._read(member)
             if isinstance(other, _Ready):
                 ready.append(other)

@@ -251,6 +251,20 @@ async def test_a_member_that_comes_later_is_placed_by_itself() -> None:
     assert lab.server(late).status.host is not None
 
 
+async def test_a_member_that_comes_after_a_restart_moves_no_other() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=2)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
+    await lab.run(seconds=60)
+    before = hosts(lab, keys)
+    lab.restart_operator()
+    late = lab.create_server("db-2", **GROUPED)
+    await lab.run(seconds=120)
+    assert hosts(lab, keys) == before
+    assert [lab.server(key).status.placement_generation for key in keys] == [1, 1]
+    assert lab.server(late).status.host is not None
+
+
 @pytest.mark.parametrize("kill_after", range(0, 40, 3))
 async def test_killed_anywhere_a_group_is_placed_once(
     kill_after: int,
