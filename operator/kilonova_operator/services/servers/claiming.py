@@ -32,6 +32,9 @@ from kilonova_operator.services.servers.requests import RequestBuilder
 from kilonova_operator.services.servers.unknown_guests import UnknownGuests
 from kilonova_operator.services.stores import ApiStore
 
+CLAIMED = "Claimed"
+"""Outcome of a decision that a claim came of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -177,7 +180,7 @@ class HostClaimer:
             attempt=attempt.number,
             tried_hosts=attempt.tried_hosts,
             decision=self.recorder.build_entry(
-                "Claimed", decision, attempts=attempt.number
+                CLAIMED, decision, attempts=attempt.number
             ),
             held_addresses=self.unknown.list_addresses(),
             quota=quota.limits if quota else None,

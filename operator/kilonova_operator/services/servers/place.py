@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
+from kilonova_api.server_status import SchedulingRecord
 from kilonova_operator.domain.placement import Claim, InstanceMapping
 from kilonova_operator.domain.refusals import ClaimRefused, DomainExists
 from kilonova_operator.domain.scheduling.decision import Decision
@@ -24,12 +25,14 @@ from kilonova_operator.domain.servers.references import (
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.control.waiting import Waiting
 from kilonova_operator.services.servers.claiming import (
+    CLAIMED,
     Attempt,
     HostClaimer,
     build_next_attempt,
 )
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader, list_references
+from kilonova_operator.services.servers.host_recorder import HOSTS_NOT_KEPT
 from kilonova_operator.services.servers.placement_status import PlacementStatus
 from kilonova_operator.services.servers.requests import UNREADABLE
 from kilonova_operator.services.servers.together import GroupPlacer, Outcome
@@ -138,8 +141,17 @@ class Placer:
         )
         found = await self.references.read(server)
         self.duty.check()
-        await self.statuses.show_claim(server, claim, found, None)
+        record = await self._find_record(claim)
+        await self.statuses.show_claim(server, claim, found, record)
         return None
+
+    async def _find_record(self, claim: Claim) -> SchedulingRecord | None:
+        """Return what the database keeps of the decision that a claim came of."""
+        kept = next(iter(await self.api.list_decisions(claim.server.uid)), None)
+        if kept is None or (kept.outcome, kept.host) != (CLAIMED, claim.host):
+            return None
+        told = {k: part for k, part in kept.record.items() if k != HOSTS_NOT_KEPT}
+        return SchedulingRecord.model_validate(told)
 
     async def _read(self, server: Server) -> tuple[References, Problem | None]:
         """Read what the Server refers to, and what is wrong with it."""

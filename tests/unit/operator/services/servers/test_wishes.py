@@ -141,6 +141,10 @@ async def test_many_that_must_go_together_hold_nothing_where_one_fits_nowhere() 
     lab.add_host("hv3")
     await lab.run(seconds=60)
     assert sorted(map(str, hosts(lab, keys))) == ["hv1", "hv2", "hv3"]
+    for key in keys:
+        scheduling = lab.server(key).status.scheduling
+        assert scheduling is not None
+        assert scheduling.hosts_left > 0, "of the decision that found its host"
 
 
 async def test_many_that_lack_room_together_are_told_what_one_of_them_lacks() -> None:
