@@ -39,8 +39,8 @@ def build_kubectl(folder: Path, program: str) -> Kubectl:
 def test_objects_logs_and_the_end_of_every_console_are_printed(tmp_path: Path) -> None:
     (tmp_path / "servers.json").write_text(json.dumps(SERVERS))
     program = _PROGRAM.format(servers=tmp_path / "servers.json")
-    said = explain(build_kubectl(tmp_path, program))
-    assert "answer to get nova,instances,computehosts,cells,pods -A -o wide" in said
+    said = explain(build_kubectl(tmp_path, program), nodes=())
+    assert "answer to get nova,instances,computehosts,cells,nodes,pods -A" in said
     assert "answer to logs -n kilonova-system deploy/kilonova-operator" in said
     assert "answer to logs -n kilonova-system -l " in said
     _, _, console = said.partition("--- console of t/one\n")
@@ -51,5 +51,6 @@ def test_objects_logs_and_the_end_of_every_console_are_printed(tmp_path: Path) -
 
 
 def test_a_cluster_that_answers_nothing_hides_no_failure(tmp_path: Path) -> None:
-    said = explain(build_kubectl(tmp_path, "#!/bin/sh\necho refused >&2; exit 1\n"))
+    kubectl = build_kubectl(tmp_path, "#!/bin/sh\necho refused >&2; exit 1\n")
+    said = explain(kubectl, nodes=())
     assert said.count("refused") == 4
