@@ -7,6 +7,7 @@ from random import Random
 import numpy as np
 
 from kilonova_operator.domain.scheduling.columns import (
+    BoolArray,
     FloatArray,
     HostColumns,
     IntArray,
@@ -31,6 +32,7 @@ from kilonova_operator.domain.scheduling.prefilters.capacity import (
 )
 from kilonova_operator.domain.scheduling.request import BuildRequest
 from kilonova_operator.domain.scheduling.roster import Roster
+from kilonova_operator.domain.scheduling.rows import HostRows
 from kilonova_operator.domain.scheduling.scores import OUT, score_once
 from kilonova_operator.domain.scheduling.views import ClassView, ClassViews, Judgements
 from kilonova_operator.domain.scheduling.weights import RawWeights
@@ -97,6 +99,12 @@ class Scheduler:
             number
             for number, rule in numbered
             if isinstance(rule, Capacity | OtherCapacity)
+        ]
+        first = min(self._capacity_rules, default=len(self._all))
+        self._after_capacity = [
+            (number, rule)
+            for number, rule in numbered[first:]
+            if number not in self._capacity_rules
         ]
         self._build_views = self._keep(judging)
         self._rebuild_views = self._keep(
@@ -251,10 +259,27 @@ class Scheduler:
         )
 
     def _find_nearest_miss(self, sight: _Sight, request: BuildRequest) -> str | None:
-        without_room = np.isin(sight.judgements, self._capacity_rules)
-        return find_nearest_miss(
-            self._columns, np.flatnonzero(without_room), request.asked
-        )
+        """Compare the hosts that fail at nothing but room.
+
+        Judgements tell the first failure alone, so rules that come after capacity
+        are asked again, of the hosts that are left.
+        """
+        rows = np.flatnonzero(np.isin(sight.judgements, self._capacity_rules))
+        for number, rule in self._after_capacity:
+            if len(rows) and self._runs(number, request):
+                rows = rows[self._find_passing(rule, rows, request)]
+        return find_nearest_miss(self._columns, rows, request.asked)
+
+    def _find_passing(
+        self, rule: ClassRule | RequestRule, rows: IntArray, request: BuildRequest
+    ) -> BoolArray:
+        """Tell which of some hosts pass one rule."""
+        if isinstance(rule, ClassRule):
+            return rule.mask(HostRows(self._columns, rows), request.asked)
+        verdict = rule.judge(self._columns, request)
+        if verdict is None:
+            return np.ones(len(rows), np.bool_)
+        return ~verdict.find_failing(len(self._columns))[rows]
 
 
 def _overlay(

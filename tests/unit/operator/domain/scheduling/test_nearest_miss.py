@@ -2,7 +2,14 @@
 
 import pytest
 
-from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU
+from kilonova_operator.domain.inventory import DISK_GB, MEMORY_MB, VCPU, Inventory
+from kilonova_operator.domain.providers import SHARING_TRAIT, Provider
+from kilonova_operator.domain.scheduling.aggregates import (
+    AggregateFacts,
+    build_aggregate_set,
+)
+from kilonova_operator.domain.scheduling.request import GroupView
+from kilonova_operator.domain.scheduling.shared_rooms import build_shared_rooms
 from support.scheduling import made_columns, made_facts, made_request, made_scheduler
 from support.scheduling import made_view as view
 
@@ -36,6 +43,86 @@ def test_the_host_that_lacks_least_is_told_of_without_its_name(
 def test_a_host_that_fails_otherwise_is_no_miss() -> None:
     columns = made_columns((made_facts("hv0", up=False), view("hv0")))
     assert made_scheduler(columns).select(made_request(ASKED)).nearest_miss is None
+
+
+FULL = (0, 32000, 0)
+
+
+@pytest.mark.parametrize(
+    ("facts", "wishes"),
+    [
+        pytest.param({"up": False}, {}, id="down"),
+        pytest.param(
+            {}, {"image_properties": {"hw_architecture": "aarch64"}}, id="arch"
+        ),
+        pytest.param(
+            {},
+            {"group": GroupView("g", "AntiAffinity", {"hv0": 1, "hv1": 1})},
+            id="group",
+        ),
+    ],
+)
+def test_a_host_that_lacks_more_than_room_is_no_miss(
+    facts: dict[str, object], wishes: dict[str, object]
+) -> None:
+    columns = made_columns((made_facts("hv0", **facts), view("hv0", used=FULL)))
+    request = made_request(ASKED, **wishes)
+    decision = made_scheduler(columns).select(request)
+    assert [rejected.constraint for rejected in decision.rejections] == [
+        "Capacity:MEMORY_MB"
+    ], "capacity is what it fails first"
+    assert decision.nearest_miss is None
+
+
+def test_only_a_host_that_passes_all_but_room_is_told_of() -> None:
+    columns = made_columns(
+        (made_facts("hv0", up=False), view("hv0", used=(0, 28200, 0))),
+        (made_facts("hv1"), view("hv1", used=FULL)),
+        (made_facts("hv2"), view("hv2", used=(0, 28200, 0))),
+    )
+    elsewhere = GroupView("g", "AntiAffinity", {"hv2": 1})
+    decision = made_scheduler(columns).select(made_request(ASKED, group=elsewhere))
+    assert decision.nearest_miss == "One host lacks 3840 MiB of memory."
+
+
+def test_a_filter_that_a_forced_host_skips_bars_no_miss() -> None:
+    columns = made_columns((made_facts("hv0", up=False), view("hv0", used=FULL)))
+    request = made_request(ASKED, forced_host="hv0")
+    missed = made_scheduler(columns).select(request).nearest_miss
+    assert missed == "One host lacks 3840 MiB of memory."
+
+
+def test_a_host_that_more_room_would_not_help_is_no_miss() -> None:
+    columns = made_columns(
+        (made_facts("hv0"), view("hv0", vcpus=2, used=(0, 28200, 0))),
+        (made_facts("hv1"), view("hv1", used=FULL)),
+    )
+    missed = made_scheduler(columns).select(made_request(ASKED)).nearest_miss
+    assert missed == "One host lacks 3840 MiB of memory."
+
+
+def test_a_host_that_is_smaller_than_the_guest_lacks_the_rest() -> None:
+    columns = made_columns((made_facts("hv0"), view("hv0", memory_mb=4500)))
+    missed = made_scheduler(columns).select(made_request(ASKED)).nearest_miss
+    assert missed == "One host lacks 108 MiB of memory."
+
+
+def test_what_its_aggregates_share_is_no_lack() -> None:
+    nfs = Provider(
+        "aggregate:nfs",
+        "u1",
+        1,
+        "aggregate:nfs",
+        inventories={DISK_GB: Inventory(total=100)},
+        traits=frozenset({SHARING_TRAIT}),
+        aggregates=frozenset({"nfs"}),
+    )
+    shares = build_aggregate_set((AggregateFacts("nfs"),))
+    facts = made_facts("hv0", aggregates=shares)
+    columns = made_columns((facts, view("hv0", disk_gb=0, used=FULL)))
+    columns.set_shared(build_shared_rooms((nfs,)))
+    missed = made_scheduler(columns).select(made_request(ASKED)).nearest_miss
+    assert missed == "One host lacks 3840 MiB of memory."
 
 
 def test_a_guest_bigger_than_any_host_has_no_nearest_miss() -> None:
