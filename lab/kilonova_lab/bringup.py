@@ -96,8 +96,7 @@ def write_files(cluster: Cluster) -> None:
 def _boot(node: Node, store: Future[Path]) -> None:
     node.give_images(store.result())
     node.boot()
-    node.start_programs(node.programs.keys() - KUBERNETES_PROGRAMS)
-    node.programs["containerd"].wait_until_ready()
+    node.start_below_kubernetes()
 
 
 def _prepare_images(cluster: Cluster, archives: Sequence[Path]) -> Path:

@@ -130,7 +130,16 @@ class Node:
     def start(self) -> None:
         """Boot it and start its programs, libvirt among them where it has one."""
         self.boot()
-        self.start_programs(self.programs.keys())
+        self.start_below_kubernetes()
+        self.start_programs(KUBERNETES_PROGRAMS)
+
+    def start_below_kubernetes(self) -> None:
+        """Start what Kubernetes stands on; return when containerd answers.
+
+        A kubelet that finds no containerd ends, and nothing starts it again.
+        """
+        self.start_programs(self.programs.keys() - KUBERNETES_PROGRAMS)
+        self.programs["containerd"].wait_until_ready()
 
     def start_programs(self, names: Set[str]) -> None:
         """Start those of its programs that are named."""
