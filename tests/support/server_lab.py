@@ -101,13 +101,18 @@ class Operator:
     controllers: list[Controller] = field(default_factory=list)
     queue: dict[tuple[int, Key], None] = field(default_factory=dict)
     timers: dict[tuple[int, Key], float] = field(default_factory=dict)
+    alarms: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     alive: bool = True
     lost_servers: LostServers = field(init=False)
     admin: AdminVerbs = field(default_factory=AdminVerbs)
 
     def start(self) -> None:
         lab, feeds = self.lab, Feeds()
-        waiting = Waiting(lambda key: feeds.publish(FeedKind.SERVERS, key))
+        waiting = Waiting(
+            lambda key: feeds.publish(FeedKind.SERVERS, key),
+            later=self._call_later,
+            random=Random(1),
+        )
         informers = lab.build_informers()
         context = ProcessContext(
             settings=lab.settings,
@@ -152,7 +157,14 @@ class Operator:
         if self.alive:
             self.queue[number, key] = None
 
+    def _call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        self.alarms.append((self.lab.clock.boottime() + seconds, call))
+
     def fire_timers(self) -> None:
+        now, alarms = self.lab.clock.boottime(), self.alarms
+        self.alarms = [alarm for alarm in alarms if alarm[0] > now]
+        for _, call in (alarm for alarm in alarms if alarm[0] <= now):
+            call()
         due = [k for k, at in self.timers.items() if at <= self.lab.clock.boottime()]
         for entry in due:
             del self.timers[entry]
@@ -424,8 +436,9 @@ class ServerLab:
         for _ in range(_MOST_STEPS):
             if await self._step():
                 continue
-            timers = self.operator.timers
-            due = min(timers.values(), default=ends_at + 1)
+            timers = self.operator.timers.values()
+            alarms = (at for at, _ in self.operator.alarms)
+            due = min((*timers, *alarms), default=ends_at + 1)
             if due > ends_at:
                 await self.clock.advance(ends_at - self.clock.boottime())
                 return

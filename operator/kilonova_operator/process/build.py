@@ -1,5 +1,6 @@
 """Puts the process's singletons together; nothing here runs or reads."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from uuid import uuid4
 
@@ -44,7 +45,11 @@ def build_context(
             nodes=informers.nodes,
         ),
         feeds=feeds,
-        waiting=Waiting(lambda key: feeds.publish(FeedKind.SERVERS, key)),
+        waiting=Waiting(
+            lambda key: feeds.publish(FeedKind.SERVERS, key),
+            later=_call_later,
+            random=parts.random,
+        ),
         leadership=build_leadership(settings, parts, stores, informers.instances),
         freeze=Freeze(),
         lost=LostNotes(),
@@ -52,6 +57,10 @@ def build_context(
         cluster_uid=cluster_uid,
         scheduling=parts.scheduling,
     )
+
+
+def _call_later(seconds: float, call: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(seconds, call)
 
 
 def build_leadership(

@@ -6,8 +6,15 @@ that still wait say so again.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 
 from kilonova_api.kube.resources import Key
+
+_ROUND_SECONDS = 1.0
+_JITTER = 0.2
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Calls back after so many seconds, as ``loop.call_later`` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +28,15 @@ class Reference:
 class Waiting:
     """Keys that wait for an object to appear or change, or for capacity."""
 
-    def __init__(self, wake: Callable[[Key], None]) -> None:
+    def __init__(
+        self, wake: Callable[[Key], None], *, later: Later, random: Random
+    ) -> None:
         self._wake = wake
+        self._later = later
+        self._random = random
+        self._rests = False
+        self._changed_in_rest = False
+        self._rounds = 0
         self._for_reference: dict[Reference, set[Key]] = {}
         self._references_of: dict[Key, frozenset[Reference]] = {}
         self._for_capacity: dict[Key, None] = {}
@@ -54,8 +68,30 @@ class Waiting:
             self.forget(key)
             self._wake(key)
 
+    @property
+    def capacity_rounds(self) -> int:
+        """How often those who wait for capacity were woken."""
+        return self._rounds
+
     def capacity_changed(self) -> None:
-        """Wake all that wait for capacity, the longest waiting first."""
+        """Wake all that wait for capacity, the longest waiting first.
+
+        The first change wakes at once, and those of the next second wake together
+        at its end: many that wait must not all look again at each guest that goes.
+        """
+        if self._rests:
+            self._changed_in_rest = True
+            return
+        self._rests = True
+        seconds = _ROUND_SECONDS * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+        self._later(seconds, self._rested)
+        self._rounds += 1
         waiting, self._for_capacity = tuple(self._for_capacity), {}
         for key in waiting:
             self._wake(key)
+
+    def _rested(self) -> None:
+        self._rests = False
+        if self._changed_in_rest:
+            self._changed_in_rest = False
+            self.capacity_changed()

@@ -1,5 +1,6 @@
 """Groups, quotas and aggregates are counted anew when what they count changes."""
 
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +32,10 @@ class Stage:
         self.heard: list[tuple[FeedKind, Key]] = []
         self.woken: list[Key] = []
         informers = self._build_informers()
-        feeds, waiting = Feeds(), Waiting(self.woken.append)
+        feeds = Feeds()
+        waiting = Waiting(
+            self.woken.append, later=lambda _, call: call(), random=Random(1)
+        )
         self.waiting = waiting
         index = AggregateIndex(
             aggregates=informers.host_aggregates,

@@ -1,5 +1,8 @@
 """Servers that wait are woken by what they wait for, and by nothing else."""
 
+from collections.abc import Callable
+from random import Random
+
 import pytest
 
 from kilonova_api.kube.resources import Key
@@ -16,8 +19,16 @@ def woken() -> list[Key]:
 
 
 @pytest.fixture
-def waiting(woken: list[Key]) -> Waiting:
-    return Waiting(woken.append)
+def alarms() -> list[Callable[[], None]]:
+    """What comes once the rest after a round is over."""
+    return []
+
+
+@pytest.fixture
+def waiting(woken: list[Key], alarms: list[Callable[[], None]]) -> Waiting:
+    return Waiting(
+        woken.append, later=lambda _, call: alarms.append(call), random=Random(1)
+    )
 
 
 def test_a_reference_wakes_those_who_wait_for_it(
@@ -61,3 +72,21 @@ def test_who_is_forgotten_is_not_woken(waiting: Waiting, woken: list[Key]) -> No
     waiting.reference_changed(SMALL)
     waiting.capacity_changed()
     assert woken == []
+
+
+def test_many_changes_at_once_wake_but_twice(
+    waiting: Waiting, woken: list[Key], alarms: list[Callable[[], None]]
+) -> None:
+    waiting.for_capacity(WEB)
+    for _ in range(100):
+        waiting.capacity_changed()
+        waiting.for_capacity(WEB)  # it was looked at, and fits nowhere still
+    assert woken == [WEB], "the first change wakes at once"
+    alarms.pop()()
+    assert woken == [WEB, WEB], "what changed meanwhile is not lost"
+    waiting.for_capacity(WEB)
+    alarms.pop()()
+    assert woken == [WEB, WEB]
+    assert waiting.capacity_rounds == 2
+    waiting.capacity_changed()
+    assert woken == [WEB] * 3, "after a quiet second the next one is the first again"
