@@ -63,8 +63,10 @@ class ServerGroupSpec(CrdModel):
         int | None,
         Field(
             description=(
-                "All or nothing: no member is placed before so many exist and all "
-                "of them fit at once. When left out each is placed by itself."
+                "All or nothing: no member is placed before so many exist and fit "
+                "at once; those that have a host count. Where more wait than fit, "
+                "the oldest that suffice go first, then the others one by one. When "
+                "left out each is placed by itself."
             ),
             ge=1,
             le=1000,

@@ -19,6 +19,7 @@ from kilonova_operator.services.servers.conclude import Concluder
 from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader
+from kilonova_operator.services.servers.group_looks import GroupLooks
 from kilonova_operator.services.servers.host_load import HostLoad
 from kilonova_operator.services.servers.host_recorder import HostRecorder
 from kilonova_operator.services.servers.hosts import HostDirectory
@@ -149,6 +150,7 @@ def _build_placer(
             members=context.informers.servers,
             claimer=claimer,
             feeds=context.feeds,
+            looks=GroupLooks(context.clock, context.random, context.waiting),
         ),
         statuses=statuses,
         unplaced=Unplaced(

@@ -10,14 +10,17 @@
       │ made
     every member's own reconcile shows what it got
 
-Whichever member is looked at first does it for all. Killed anywhere, either every
-member has its claim or none has: the next look begins anew.
+Where more wait than are needed and not all can have a host, the oldest that suffice
+get theirs together, and the others one by one. Whichever member is looked at first
+does it for all, and is refused for all (``group_looks.py``). Killed anywhere, either
+every member has its claim or none has: the next look begins anew.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -26,7 +29,7 @@ from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
 from kilonova_operator.domain.placement import Claim, ClaimRequest
-from kilonova_operator.domain.refusals import MemberRefused, QuotaExceeded
+from kilonova_operator.domain.refusals import MemberRefused
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.references import (
     Problem,
@@ -38,6 +41,19 @@ from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
 from kilonova_operator.services.informers import BY_GROUP, ServerSummary
 from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
 from kilonova_operator.services.servers.gather import ReferenceReader
+from kilonova_operator.services.servers.group_looks import (
+    GroupLooks,
+    MemberRead,
+    Ready,
+)
+from kilonova_operator.services.servers.group_refusals import (
+    Blamed,
+    Refused,
+    build_blamed,
+    build_overtaken,
+    build_waiting,
+    is_overtaken,
+)
 from kilonova_operator.services.servers.requests import UNREADABLE
 from kilonova_operator.services.servers.unplaced import build_refusal
 
@@ -56,14 +72,6 @@ class MemberIndex(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """A member that could be placed now."""
-
-    server: Server
-    found: References
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the members: claims of all, or why there are none."""
 
@@ -71,6 +79,13 @@ class Outcome:
     decision: Decision | None = None
     """Of the Server that was looked at, or of the member that fits nowhere."""
     problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    claims: Sequence[Claim]
+    decisions: Mapping[str, Decision]
+    """By the Servers' uids."""
 
 
 @dataclass(slots=True)
@@ -82,6 +97,7 @@ class GroupPlacer:
     members: MemberIndex
     claimer: HostClaimer
     feeds: Feeds
+    looks: GroupLooks[Refused]
     _locks: WeakValueDictionary[str, asyncio.Lock] = field(
         default_factory=WeakValueDictionary
     )
@@ -99,23 +115,36 @@ class GroupPlacer:
         async with lock:
             if is_placed(await self.claimer.api.find_mapping(server.metadata.uid)):
                 return Outcome()  # by another member, while we waited
-            return await self._place(_Ready(server, found), group)
+            return await self._place(Ready(server, found), group)
 
-    async def _place(self, first: _Ready, group: ServerGroup) -> Outcome | None:
+    async def _place(self, first: Ready, group: ServerGroup) -> Outcome | None:
         members = self._list_members(group)
         least = group.spec.min_members or 0
         if len(members) < least:  # nothing to read for: many may wait like this
-            return Outcome(problem=_say_waiting(group, len(members), ()))
+            return Outcome(problem=build_waiting(group, len(members), ()))
         own = first.server.metadata.uid
-        others = [member for member in members if member.uid != own]
-        unplaced = [m for m in others if not await self._is_placed(m.uid)]
-        placed = len(others) - len(unplaced)
-        if placed >= least:
+        hostless = [m for m in members if m.uid == own or not self._has_host(m.uid)]
+        if len(members) - len(hostless) >= least:
             return None
-        waiting, problems = await self._read_waiting(first, unplaced)
-        if placed + len(waiting) < least:
-            return Outcome(problem=_say_waiting(group, len(waiting), problems))
-        return await self._claim(waiting[:_MOST_TOGETHER], group)
+        # What is wrong with itself alone must not be told as the group's matter.
+        self.claimer.requests.build(first.server, first.found)
+        scene = self.looks.see(group, hostless)
+        refused = self.looks.find_refused(scene, first.server)
+        if refused is None:
+            others = [m for m in members if m.uid != own]
+            unplaced = [m for m in others if not await self._is_placed(m.uid)]
+            placed = len(others) - len(unplaced)
+            if placed >= least:
+                return None
+            reads = await self._read_waiting(first, unplaced, group)
+            made = await self._claim_read(reads, group, placed=placed)
+            if isinstance(made, _Made):
+                self.looks.forget(group.metadata.uid)
+                self._tell_others(first, reads.values())
+                return Outcome(made.claims, made.decisions.get(own))
+            self.looks.keep(scene, reads, None if is_overtaken(made) else made)
+            refused = made
+        return _tell_refused(refused, first.server)
 
     def _list_members(self, group: ServerGroup) -> list[ServerSummary]:
         key = Key.of(group.metadata.namespace, group.metadata.name)
@@ -129,24 +158,30 @@ class GroupPlacer:
         What is in memory is empty after a start, and lacks claims whose answer was
         lost.
         """
-        if self.claimer.ranking.placements.find_host(uid) is not None:
-            return True
-        return is_placed(await self.claimer.api.find_mapping(uid))
+        return self._has_host(uid) or is_placed(
+            await self.claimer.api.find_mapping(uid)
+        )
+
+    def _has_host(self, uid: str) -> bool:
+        return self.claimer.ranking.placements.find_host(uid) is not None
 
     async def _read_waiting(
-        self, first: _Ready, others: Iterable[ServerSummary]
-    ) -> tuple[list[_Ready], list[str]]:
-        """Read the others without a host; return what stops some of them, too."""
-        ready, problems = [first], []
+        self, first: Ready, others: Iterable[ServerSummary], group: ServerGroup
+    ) -> dict[str, MemberRead]:
+        """Read the others without a host, by uid; who must not count is left out."""
+        meta, now = first.server.metadata, self.looks.clock.boottime
+        reads = {meta.uid: MemberRead(meta.name, now(), meta.generation, first)}
         for member in others:
-            other = await self._read(member)
-            if isinstance(other, _Ready):
-                ready.append(other)
-            elif other is not None:
-                problems.append(f"{member.name}: {other.reason}")
-        return ready, problems
+            known = self.looks.find_read(group.metadata.uid, member)
+            if known is None:
+                read_at, result = now(), await self._read(member)
+                if result is None:
+                    continue
+                known = MemberRead(member.name, read_at, member.generation, result)
+            reads[member.uid] = known
+        return reads
 
-    async def _read(self, member: ServerSummary) -> _Ready | Problem | None:
+    async def _read(self, member: ServerSummary) -> Ready | Problem | None:
         obj = await self.kube.find(Server.resource(), member.namespace, member.name)
         if obj is None or obj["metadata"]["uid"] != member.uid:
             return None
@@ -154,7 +189,7 @@ class GroupPlacer:
         if not server.metadata.finalizers or server.spec.suspend:
             return None  # its own reconcile holds it first
         found = await self.references.read(server)
-        return self._find_problem(server, found) or _Ready(server, found)
+        return self._find_problem(server, found) or Ready(server, found)
 
     def _find_problem(self, server: Server, found: References) -> Problem | None:
         """Return what stops a member by itself, whichever host it would get."""
@@ -167,29 +202,51 @@ class GroupPlacer:
             return build_refusal(refused)
         return None
 
-    async def _claim(self, waiting: Sequence[_Ready], group: ServerGroup) -> Outcome:
+    async def _claim_read(
+        self, reads: Mapping[str, MemberRead], group: ServerGroup, *, placed: int
+    ) -> _Made | Refused:
+        """Claim for all that are ready, or for as many of them as are needed."""
+        results = [(read.name, read.result) for read in reads.values()]
+        waiting = [member for _, member in results if isinstance(member, Ready)]
+        waiting.sort(key=_tell_age)
+        needed = (group.spec.min_members or 0) - placed
+        if len(waiting) < needed:
+            stopped = [f"{n}: {p.reason}" for n, p in results if isinstance(p, Problem)]
+            return build_waiting(group, placed + len(waiting), stopped)
+        made = await self._claim(waiting[:_MOST_TOGETHER], group, placed=placed)
+        if isinstance(made, _Made) or len(waiting) == needed:
+            return made
+        if isinstance(made, Blamed) and not made.concerns_all:
+            uid = made.refused.server.uid
+            waiting = [m for m in waiting if m.server.metadata.uid != uid]
+        return await self._claim(waiting[:needed], group, placed=placed)
+
+    async def _claim(
+        self, waiting: Sequence[Ready], group: ServerGroup, *, placed: int
+    ) -> _Made | Refused:
         avoided: dict[str, tuple[str, ...]] = {}
         for _ in range(_MOST_TRIES):
             with ExitStack() as assumed:
                 chosen = await self._choose(waiting, avoided, assumed)
                 if isinstance(chosen, Decision):
-                    return Outcome(decision=chosen)
+                    return chosen
                 requests, decisions = chosen
                 try:
                     claims = await self._claim_all(requests, decisions)
                 except MemberRefused as refused:
                     if not refused.refusal.another_host_may_do:
-                        return _tell_refusal(refused, waiting, group)
+                        ready = placed + len(waiting)
+                        return build_blamed(refused, group, ready=ready)
                     uid = refused.server.uid
                     avoided[uid] = (*avoided.get(uid, ()), refused.host)
                     continue
-            self._tell_others(waiting)
-            return Outcome(claims, decisions[0])
-        return Outcome(problem=_say_overtaken(group))
+            uids = (request.server.uid for request in requests)
+            return _Made(claims, dict(zip(uids, decisions, strict=True)))
+        return build_overtaken(group)
 
     async def _choose(
         self,
-        waiting: Sequence[_Ready],
+        waiting: Sequence[Ready],
         avoided: dict[str, tuple[str, ...]],
         assumed: ExitStack,
     ) -> Decision | tuple[list[ClaimRequest], list[Decision]]:
@@ -227,46 +284,32 @@ class GroupPlacer:
             self.claimer.recorder.keep(uid, request.decision, decision)
         return claims
 
-    def _tell_others(self, waiting: Sequence[_Ready]) -> None:
-        for member in waiting[1:]:
-            meta = member.server.metadata
-            key = Key.of(meta.namespace, meta.name)
-            self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
+    def _tell_others(self, first: Ready, reads: Iterable[MemberRead]) -> None:
+        for read in reads:
+            if isinstance(read.result, Ready) and read.result is not first:
+                meta = read.result.server.metadata
+                key = Key.of(meta.namespace, meta.name)
+                self.feeds.publish_to(Feed(FeedKind.SERVERS), key)
 
 
-def _tell_refusal(
-    refused: MemberRefused, waiting: Sequence[_Ready], group: ServerGroup
-) -> Outcome:
-    """Say of whom a refusal is that no other host would change.
+def _tell_age(member: Ready) -> tuple[datetime, str]:
+    """Return what puts the oldest first."""
+    meta = member.server.metadata
+    created = meta.creation_timestamp or datetime.max.replace(tzinfo=UTC)
+    return created, meta.name
+
+
+def _tell_refused(refused: Refused, server: Server) -> Outcome:
+    """Say what a refusal means for one of the members.
 
     Raises:
-        ClaimRefused: it is the first one's, or the whole namespace's.
+        ClaimRefused: it is this one's own, or the whole namespace's.
     """
-    why, member = refused.refusal, refused.server
-    own = member.uid == waiting[0].server.metadata.uid
-    if own or isinstance(why, QuotaExceeded):
-        raise why from refused
-    problems = [f"{member.name}: {why.reason}"]
-    return Outcome(problem=_say_waiting(group, len(waiting) - 1, problems))
-
-
-def _say_overtaken(group: ServerGroup) -> Problem:
-    return Problem(
-        "HostsFilledUp",
-        f"Hosts that were chosen for members of ServerGroup {group.metadata.name} "
-        "filled up meanwhile. It is tried again by itself.",
-        waits=True,
-        grace_seconds=float(group.spec.schedule_timeout_seconds),
-    )
-
-
-def _say_waiting(group: ServerGroup, waiting: int, problems: Sequence[str]) -> Problem:
-    spec = group.spec
-    stopped = f" Others cannot be built: {', '.join(problems)}." if problems else ""
-    return Problem(
-        "WaitingForMembers",
-        f"ServerGroup {group.metadata.name} places its members together, and {waiting} "
-        f"of {spec.min_members} are ready.{stopped} Create the others.",
-        waits=True,
-        grace_seconds=float(spec.schedule_timeout_seconds),
-    )
+    if isinstance(refused, Decision):
+        return Outcome(decision=refused)
+    if isinstance(refused, Problem):
+        return Outcome(problem=refused)
+    own = refused.refused.server.uid == server.metadata.uid
+    if own or refused.concerns_all:
+        raise refused.refused.refusal.with_traceback(None)
+    return Outcome(problem=refused.problem)

@@ -269,6 +269,59 @@ async def test_a_member_that_comes_after_a_restart_moves_no_other() -> None:
     assert lab.server(late).status.host is not None
 
 
+async def test_where_not_all_fit_the_oldest_that_suffice_go_first() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3", "hv4"))
+    lab.create_group(minMembers=3)
+    names = ("e", "d", "c", "b", "a")  # the oldest is the last by name
+    keys = []
+    for name in names:
+        keys.append(lab.create_server(name, **GROUPED))
+        await lab.clock.advance(5)
+    await lab.run(seconds=5)
+    placed = hosts(lab, keys)
+    assert None not in placed[:3], placed
+    assert sum(host is not None for host in placed) == 4, placed
+    lab.add_host("hv5")
+    await lab.run(seconds=5)
+    assert None not in hosts(lab, keys)
+
+
+async def test_one_that_cannot_be_placed_does_not_stop_enough_others() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    nic = {"name": "eth0", "networkRef": {"name": "private"}}
+    taken = [nic | {"fixedAddress": "10.20.0.9"}]
+    lab.create_server("other", networks=taken)
+    await lab.run(seconds=10)
+    lab.create_group(minMembers=2)
+    bad = lab.create_server("db-0", networks=taken, **GROUPED)
+    good = [lab.create_server(f"db-{n}", **GROUPED) for n in (1, 2)]
+    await lab.run(seconds=5)
+    assert None not in hosts(lab, good)
+    assert why(lab, bad) == "AddressInUse"
+
+
+async def test_a_quota_for_no_more_than_are_needed_stops_only_the_others() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.set_quota(instances=2)
+    lab.create_group(minMembers=2)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(3)]
+    await lab.run(seconds=5)
+    assert [bool(host) for host in hosts(lab, keys)] == [True, True, False]
+    assert why(lab, keys[2]) == "QuotaExceeded"
+
+
+async def test_members_that_run_count_for_one_that_comes_in_anothers_place() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=3)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(3)]
+    await lab.run(seconds=60)
+    lab.delete_server(keys.pop())
+    await lab.run(seconds=60)
+    late = lab.create_server("db-9", **GROUPED)
+    await lab.run(seconds=5)
+    assert lab.server(late).status.host is not None
+
+
 @pytest.mark.parametrize("kill_after", range(0, 40, 3))
 async def test_killed_anywhere_a_group_is_placed_once(
     kill_after: int,
