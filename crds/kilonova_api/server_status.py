@@ -91,6 +91,17 @@ class SchedulingRecord(CrdModel):
             max_length=512,
         ),
     ] = None
+    ignored_hints: Annotated[
+        tuple[Annotated[str, Field(max_length=64)], ...],
+        Field(
+            description=(
+                "Fields of spec.schedulingHints that counted for nothing: the filters "
+                "that read them are not enabled."
+            ),
+            max_length=16,
+            json_schema_extra=list_atomic(),
+        ),
+    ] = ()
     attempts: Annotated[
         int,
         Field(description="Hosts tried for the current build.", ge=0, le=1000),

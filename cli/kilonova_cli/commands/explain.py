@@ -120,6 +120,12 @@ def print_record(out: Printer, record: SchedulingRecord) -> None:
     out.grid(build_stages(record))
     if mismatch := find_mismatch(record):
         out.line(f"Note: {mismatch}.")
+    if record.ignored_hints:
+        out.line()
+        out.line(
+            f"Hints that count for nothing: {', '.join(record.ignored_hints)}. The "
+            "filters that read them are not enabled."
+        )
     if record.nearest_miss:
         out.line()
         out.line(f"Nearest miss: {record.nearest_miss}")

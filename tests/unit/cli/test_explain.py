@@ -52,6 +52,14 @@ def test_no_host_is_told_with_the_nearest_miss_and_why(
     assert "Nearest miss: one host lacks 512 MiB of memory" in ended.out
 
 
+def test_hints_that_count_for_nothing_are_told(front: KubeFront, nova: Nova) -> None:
+    put_server(front, scheduling=RECORD)
+    assert "Hints" not in nova("explain", "server", "web-0").out
+    put_server(front, scheduling=RECORD | {"ignoredHints": ["sameHost", "query"]})
+    ended = nova("explain", "server", "web-0")
+    assert "Hints that count for nothing: sameHost, query." in ended.out
+
+
 def test_a_server_without_a_decision_says_so(front: KubeFront, nova: Nova) -> None:
     put_server(front)
     assert "no scheduling decision" in nova("explain", "server", "web-0").out

@@ -32,6 +32,8 @@ class Decision:
     """All hosts as they were then, where somebody keeps them."""
     found_full: Mapping[str, str] = field(default_factory=dict)
     """Hosts whose claim was refused before, and what they failed there."""
+    ignored_hints: tuple[str, ...] = ()
+    """Hints of the Server that no enabled filter reads."""
 
     @property
     def hosts_considered(self) -> int:
@@ -69,6 +71,7 @@ class Decision:
             stages=tuple(self._build_stages()),
             nearest_miss=self.nearest_miss,
             attempts=attempts,
+            ignored_hints=self.ignored_hints,
         )
 
     def _build_stages(self) -> Iterator[SchedulingStage]:

@@ -127,14 +127,14 @@ class SchedulingOptions:
     @property
     def reads_tenant(self) -> bool:
         """Whether a rule parts requests by their tenant."""
-        return self.prefilters.limit_tenants_to_placement_aggregate or self._enables(
+        return self.prefilters.limit_tenants_to_placement_aggregate or self.may_enable(
             "AggregateMultiTenancyIsolation"
         )
 
     @property
     def reads_image(self) -> bool:
         """Whether a rule parts requests by the image itself."""
-        return self._enables("IsolatedHostsFilter")
+        return self.may_enable("IsolatedHostsFilter")
 
     @property
     def reads_image_format(self) -> bool:
@@ -146,11 +146,12 @@ class SchedulingOptions:
     @property
     def reads_query(self) -> bool:
         """Whether a rule parts requests by the hint query."""
-        return self._enables("JsonFilter")
+        return self.may_enable("JsonFilter")
+
+    def may_enable(self, name: str) -> bool:
+        """Whether a filter of Nova is enabled; a site's own may do what it does."""
+        return name in self.enabled_filters or not self._knows_all_filters
 
     @property
     def _knows_all_filters(self) -> bool:
         return KNOWN_FILTERS.issuperset(self.enabled_filters)
-
-    def _enables(self, name: str) -> bool:
-        return name in self.enabled_filters or not self._knows_all_filters

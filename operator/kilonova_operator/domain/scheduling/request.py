@@ -92,7 +92,7 @@ class BuildRequest:
     admin's choice; pre-filters and capacity still hold, filters do not.
     ``requested_host``: an admin's choice too, but every rule holds.
     ``same_hosts``, ``different_hosts``: hosts of the Servers a hint names, None
-    without the hint.
+    without the hint. ``ignored_hints``: those that no enabled filter reads.
     """
 
     asked: RequestClass
@@ -102,6 +102,7 @@ class BuildRequest:
     same_hosts: frozenset[str] | None = None
     different_hosts: frozenset[str] | None = None
     group: GroupView | None = None
+    ignored_hints: tuple[str, ...] = ()
 
     @property
     def amounts(self) -> dict[str, int]:

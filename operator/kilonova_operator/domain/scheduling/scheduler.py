@@ -132,6 +132,7 @@ class Scheduler:
             rejections=self._list_rejections(sight, request),
             nearest_miss=None if host else self._find_nearest_miss(sight, request),
             seen=self._keep_seen(sight) if keeps_hosts else None,
+            ignored_hints=request.ignored_hints,
         )
 
     def rank(self, request: BuildRequest) -> list[str]:

@@ -21,6 +21,7 @@ from kilonova_operator.domain.scheduling.extra_spec_check import (
 )
 from kilonova_operator.domain.scheduling.filters.near_host import MalformedAddress
 from kilonova_operator.domain.scheduling.flavor_words import MalformedRequest
+from kilonova_operator.domain.scheduling.hints import list_ignored_hints
 from kilonova_operator.domain.scheduling.json_query import MalformedQuery
 from kilonova_operator.domain.scheduling.numa.request import NumaRequestInvalid
 from kilonova_operator.domain.scheduling.options import SchedulingOptions
@@ -106,6 +107,7 @@ class RequestBuilder:
             same_hosts=self._find_hosts(server, hints.same_host),
             different_hosts=self._find_hosts(server, hints.different_host),
             group=self._view_group(server, found.group),
+            ignored_hints=list_ignored_hints(hints, self.options),
         )
 
     def _find_class(

@@ -159,6 +159,21 @@ async def test_a_flavor_that_cannot_be_read_is_told(
     assert answer.problem.reason == reason
 
 
+async def test_hints_that_no_filter_reads_are_told_there_and_in_status(
+    lab: ServerLab,
+) -> None:
+    assert (await dry_run(lab, server_manifest())).scheduling.ignored_hints == ()
+    hints = {"sameHost": ["web-9"], "query": '[">=", "$free_ram_mb", 1]'}
+    answer = await dry_run(lab, server_manifest(schedulingHints=hints))
+    assert answer.host is not None
+    assert answer.scheduling.ignored_hints == ("sameHost", "query")
+    key = lab.create_server(schedulingHints=hints)
+    await lab.run(seconds=2)
+    shown = lab.server(key).status.scheduling
+    assert shown is not None
+    assert shown.ignored_hints == ("sameHost", "query")
+
+
 async def test_a_query_that_cannot_be_read_is_told(lab: ServerLab) -> None:
     answer = await dry_run(lab, server_manifest(schedulingHints={"query": "[~]"}))
     assert answer.problem.reason == "MalformedQuery"
