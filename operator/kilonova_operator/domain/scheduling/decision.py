@@ -7,6 +7,7 @@ from kilonova_api.server_status import SchedulingRecord, SchedulingStage
 from kilonova_operator.domain.scheduling.hosts_seen import HostsSeen
 
 _MESSAGE_CHARACTERS = 512
+_REFUSED = "The host passed every rule; when it was claimed, that was no longer so."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,11 @@ class Decision:
         return self.hosts_left + sum(rejected.hosts for rejected in self.rejections)
 
     def recount(self, moved: Mapping[str, str], *, counted_as: str) -> "Decision":
-        """Count hosts, by constraint, that were left out beforehand.
+        """Count hosts by what their claim failed, not as left out beforehand.
 
-        moved: for each such host what it failed; ``counted_as`` is the constraint
-        under which they were left out.
+        A constraint that no host failed before comes last: claims are made after all
+        rules. moved: for each such host what it failed; ``counted_as`` is the
+        constraint under which they were left out.
         """
         counts = {rejected.constraint: rejected for rejected in self.rejections}
         before = counts.get(counted_as)
@@ -53,7 +55,7 @@ class Decision:
                 break
             before = replace(before, hosts=before.hosts - 1)
             counts[counted_as] = before
-            same = counts.get(constraint, Rejected(constraint, 0))
+            same = counts.get(constraint, Rejected(constraint, 0, _REFUSED))
             counts[constraint] = replace(same, hosts=same.hosts + 1)
         left = tuple(rejected for rejected in counts.values() if rejected.hosts)
         return replace(self, rejections=left, found_full=dict(moved))

@@ -147,6 +147,27 @@ def test_a_lost_claim_counts_for_what_its_host_lacked() -> None:
     assert decision.explain() == "1 AlreadyTried, 1 Capacity:VCPU"
 
 
+def test_what_claims_alone_failed_comes_last_and_says_so() -> None:
+    columns = equal_hosts(4)
+    columns.set_facts(made_facts("hv3", up=False))
+    tried = replace(SMALL, ignored_hosts=frozenset({"hv0", "hv1"}))
+    lost = {"hv0": "Capacity:VCPU", "hv1": "ComputeFilter"}
+    decision = select(columns, tried).recount(lost, counted_as="AlreadyTried")
+    down, full = decision.build_record().stages
+    assert (down.constraint, down.hosts_removed, down.hosts_left) == (
+        "ComputeFilter",
+        2,
+        2,
+    )
+    assert (full.constraint, full.hosts_removed, full.hosts_left) == (
+        "Capacity:VCPU",
+        1,
+        decision.hosts_left,
+    )
+    assert "when it was claimed" in full.message
+    assert down.message != full.message
+
+
 def test_no_hosts_is_a_decision_too() -> None:
     decision = select(HostColumns(), SMALL)
     assert (decision.host, decision.hosts_considered) == (None, 0)
