@@ -83,6 +83,7 @@ bench-start: lab-setup ## A second start: nodes Ready, DNS answering, images the
 bench-scheduler: HOSTS ?= $(if $(filter 1,$(PEER)),1000,10000)
 bench-scheduler: DB ?= mariadb
 bench-scheduler: AFFINITY ?= 0
+# Its start_s is the scheduler's own load alone; informers and the Lease are not in it.
 bench-scheduler: setup ## Decisions with durable claims: HOSTS= DB=sqlite AFFINITY=1 PEER=1
 	$(if $(filter 1,$(PEER)),python=$$(scripts/parity-venv) &&) $(BENCH) scheduler --hosts $(HOSTS) --db $(DB) \
 	  --affinity $(AFFINITY) $(if $(filter 1,$(PEER)),--peer "$$python")

@@ -2,6 +2,9 @@
 
 64 callers at once of the service that places Servers, on a real database that holds
 hosts and the claims of a hundred thousand Servers; the API server has no part in it.
+So ``start_s`` times the scheduler's own load alone: columns of hosts that are at
+hand, and of what the database says. What an operator waits for besides when it starts,
+its informers and the Lease, is not in it.
 """
 
 from __future__ import annotations
