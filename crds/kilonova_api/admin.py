@@ -16,7 +16,14 @@ SCHEDULE_DRY_RUN = "schedule-dry-run"
 LIST_DECISIONS = "list-decisions"
 LIST_CLAIMS = "list-claims"
 AUDIT_CLAIMS = "audit-claims"
-ADMIN_VERBS = (SCHEDULE_DRY_RUN, LIST_DECISIONS, LIST_CLAIMS, AUDIT_CLAIMS)
+SHOW_QUOTA = "show-quota"
+ADMIN_VERBS = (
+    SCHEDULE_DRY_RUN,
+    LIST_DECISIONS,
+    LIST_CLAIMS,
+    AUDIT_CLAIMS,
+    SHOW_QUOTA,
+)
 
 MAX_REQUEST_BYTES = 1 << 20
 """A Server's manifest is much smaller: etcd takes no object above 1.5 MiB."""
@@ -179,3 +186,17 @@ class AuditAnswer(AdminMessage):
     hosts: int
     findings: tuple[AuditFinding, ...] = ()
     findings_not_shown: int = 0
+
+
+class QuotaRequest(AdminMessage):
+    """What holds in this namespace, with a ServerQuota or without?"""
+
+    namespace: str = Field(min_length=1, max_length=63)
+
+
+class QuotaAnswer(AdminMessage):
+    """Each as 5/20, in use and allowed; what is in use alone has no limit."""
+
+    instances: str
+    cores: str
+    ram_mib: str

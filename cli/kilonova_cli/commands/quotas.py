@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from kilonova_api.admin import SHOW_QUOTA, QuotaAnswer, QuotaRequest
 from kilonova_api.server_quota import ServerQuota
 from kilonova_cli.ages import tell_age
+from kilonova_cli.errors import CliError
 from kilonova_cli.objects import read
 from kilonova_cli.options import Session, add_command
 from kilonova_cli.output import Grid
@@ -15,7 +17,7 @@ _HEADINGS = ("NAMESPACE", "INSTANCES", "CORES", "RAM-MIB", "READY", "AGE", "WHY"
 
 def add_quota(app: typer.Typer) -> None:
     """Add the command."""
-    add_command(app, "quota")(show_quota)
+    add_command(app, "quota", asks_operator=True)(show_quota)
 
 
 def show_quota(
@@ -25,7 +27,11 @@ def show_quota(
         bool, typer.Option("--all-namespaces", "-A", help="Of every namespace.")
     ] = False,
 ) -> None:
-    """Show what is in use and allowed, as 5/20; one figure alone has no limit."""
+    """Show what is in use and allowed, as 5/20; one figure alone has no limit.
+
+    Where a namespace has no ServerQuota the chart's default holds: who may ask the
+    operator is told its figures, too.
+    """
     objects = session.cluster.list(
         ServerQuota.resource(), all_namespaces=all_namespaces
     )
@@ -33,12 +39,31 @@ def show_quota(
         session.out.objects(objects)
         return
     if not objects:
-        where = "Namespaces" if all_namespaces else session.cluster.namespace
-        verb = "have" if all_namespaces else "has"
-        session.out.line(f"{where} {verb} no ServerQuota: the chart's default holds.")
+        _print_default(session, all_namespaces=all_namespaces)
         return
     rows = [_build_row(read(ServerQuota, obj)) for obj in objects]
     session.out.grid(Grid(_HEADINGS, rows, frozenset(_HEADINGS[1:4])))
+
+
+def _print_default(session: Session, *, all_namespaces: bool) -> None:
+    if all_namespaces:
+        session.out.line("Namespaces have no ServerQuota: the chart's default holds.")
+        return
+    namespace = session.cluster.namespace
+    told = f"{namespace} has no ServerQuota: the chart's default holds."
+    try:
+        answer = session.leader.ask(
+            SHOW_QUOTA, QuotaRequest(namespace=namespace), QuotaAnswer
+        )
+    except CliError as error:
+        # Tenants may not ask, and what is said holds all the same.
+        session.out.line(told)
+        session.out.line(f"What it is could not be asked: {error}")
+        return
+    figures = (namespace, answer.instances, answer.cores, answer.ram_mib)
+    session.out.grid(Grid(_HEADINGS[:4], [figures], frozenset(_HEADINGS[1:4])))
+    session.out.line()
+    session.out.line(told)
 
 
 def _build_row(quota: ServerQuota) -> tuple[object, ...]:

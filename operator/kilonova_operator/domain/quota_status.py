@@ -43,9 +43,9 @@ def build_quota_status(
     return ServerQuotaStatus(
         observed_generation=generation,
         conditions=conditions,
-        instances=_tell(used.instances, limits.instances),
-        cores=_tell(used.cores, limits.cores),
-        ram_mib=_tell(used.ram_mib, limits.ram_mib),
+        instances=tell_use(used.instances, limits.instances),
+        cores=tell_use(used.cores, limits.cores),
+        ram_mib=tell_use(used.ram_mib, limits.ram_mib),
     )
 
 
@@ -54,7 +54,8 @@ def _is_over(name: str, used: Usage, limits: QuotaLimits) -> bool:
     return limit is not None and getattr(used, name) > limit
 
 
-def _tell(used: int, limit: int | None) -> str:
+def tell_use(used: int, limit: int | None) -> str:
+    """Return what is used of what is allowed, as 5/20; without a limit, as 5."""
     return str(used) if limit is None else f"{used}/{limit}"
 
 

@@ -11,7 +11,7 @@ from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
 from kilonova_api.server_quota import ServerQuota
 from support.kube_front import KubeFront
-from support.nova_cli import Nova
+from support.nova_cli import Nova, put_lease
 from support.servers import condition, server_manifest, stored
 
 AGENT = {
@@ -152,8 +152,26 @@ def test_a_quota_is_shown_of_one_namespace_or_all(front: KubeFront, nova: Nova) 
     assert [row[0] for row in nova("quota", "-A").rows[1:]] == ["other", "shop"]
 
 
-def test_a_namespace_without_a_quota_says_what_holds(nova: Nova) -> None:
-    assert nova("quota").out == "shop has no ServerQuota: the chart's default holds.\n"
+def test_a_namespace_without_a_quota_shows_the_default(
+    front: KubeFront, nova: Nova
+) -> None:
+    put_lease(front)
+    answer = {"instances": "2/10", "cores": "4/20", "ramMib": "1024"}
+    front.run = lambda command, line: (json.dumps(answer).encode(), b"", 0)
+    ended = nova("quota")
+    assert ended.rows[1] == ["shop", "2/10", "4/20", "1024"]
+    assert "shop has no ServerQuota: the chart's default holds." in ended.out
+    ((_, command, line),) = front.commands
+    assert command == ["kilonova-manage", "show-quota"]
+    assert json.loads(line) == {"namespace": "shop"}
+
+
+def test_who_may_not_ask_is_told_that_the_default_holds(nova: Nova) -> None:
+    ended = nova("quota")
+    assert ended.code == 0
+    first, second = ended.out.splitlines()
+    assert first == "shop has no ServerQuota: the chart's default holds."
+    assert "could not be asked: no operator" in second
 
 
 def test_a_group_is_shown_with_its_members(front: KubeFront, nova: Nova) -> None:

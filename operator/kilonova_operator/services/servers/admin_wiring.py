@@ -5,13 +5,16 @@ from kilonova_api.admin import (
     LIST_CLAIMS,
     LIST_DECISIONS,
     SCHEDULE_DRY_RUN,
+    SHOW_QUOTA,
     AuditRequest,
     ClaimsRequest,
     DecisionsRequest,
     DryRunRequest,
+    QuotaRequest,
 )
 from kilonova_operator.context import ProcessContext
 from kilonova_operator.services.admin_verbs import TypedVerb
+from kilonova_operator.services.quotas.quota_reader import QuotaReader
 from kilonova_operator.services.servers.claim_audit import ClaimAuditor
 from kilonova_operator.services.servers.claim_list import ClaimLister
 from kilonova_operator.services.servers.claiming import HostClaimer
@@ -33,7 +36,9 @@ def register_admin_verbs(context: ProcessContext, claimer: HostClaimer) -> None:
     )
     decisions, claims = DecisionReader(api), ClaimLister(api)
     auditor = ClaimAuditor(api, context.kube)
+    quotas = QuotaReader(claimer.quotas, api)
     admin.register(SCHEDULE_DRY_RUN, TypedVerb(DryRunRequest, dry_run.answer))
     admin.register(LIST_DECISIONS, TypedVerb(DecisionsRequest, decisions.answer))
     admin.register(LIST_CLAIMS, TypedVerb(ClaimsRequest, claims.answer))
     admin.register(AUDIT_CLAIMS, TypedVerb(AuditRequest, auditor.answer))
+    admin.register(SHOW_QUOTA, TypedVerb(QuotaRequest, quotas.answer))
