@@ -140,6 +140,7 @@ def made_claim(
     *,
     nics: tuple[NicRequest, ...] = (),
     amounts: dict[str, int] | None = None,
+    attempt: int = 1,
 ) -> ClaimRequest:
     return ClaimRequest(
         server=made_server(number),
@@ -147,4 +148,5 @@ def made_claim(
         amounts=amounts or SMALL,
         nics=nics,
         object_generation=1,
+        attempt=attempt,
     )

@@ -38,6 +38,7 @@ from kilonova_operator.domain.providers import Provider
 from kilonova_operator.domain.quota import Usage
 from kilonova_operator.domain.refusals import (
     AddressInUse,
+    AlreadyPlaced,
     CapacityExceeded,
     ClaimRefused,
     DomainExists,
@@ -92,13 +93,15 @@ class MemoryApiStore:
         self.writes.append("claim")
         ref = request.server
         self._check_name(ref)
+        before = self.mappings.get(ref.uid)
+        if before is not None and before.host and request.attempt <= before.attempt:
+            raise AlreadyPlaced(ref, before.host, before.attempt)
         view = self._view(request.host)
         if short := view.find_shortfall(request.amounts):
             wanted = request.amounts[short]
             raise CapacityExceeded(
                 request.host, short, wanted=wanted, free=view.free(short)
             )
-        before = self.mappings.get(ref.uid)
         floor = max(
             request.placement_generation_floor,
             before.placement_generation if before else 0,

@@ -65,7 +65,8 @@ class ClaimRequest:
 
     ``placement_generation_floor``: the highest generation that any witness
     (Server.status, Instance, domain) shows. ``attempt`` counts hosts of the
-    current build from 1; ``tried_hosts`` are those that failed.
+    current build from 1; ``tried_hosts`` are those that failed. A Server that has a
+    host gets another by a higher attempt alone.
     ``request_id``: a claim repeated with the same id is answered, not doubled.
     ``shared``: what is claimed of other providers than the host's, by name.
     ``zone`` is the chosen host's. ``vcpus`` and ``ram_mib`` are the flavor's, as

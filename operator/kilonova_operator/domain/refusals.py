@@ -12,6 +12,7 @@
     │   ├── AddressInUse, AddressOutOfRange, NoAddressLeft, NetworkUnknown
     │   ├── DomainExists                   the name's old guest still lives
     │   ├── ServerIsDeleted                a tombstone beats an object
+    │   ├── AlreadyPlaced                  it was decided on what is over
     │   ├── QuotaExceeded                  the namespace may not use more
     │   ├── GroupViolated, NumaUnfit       try another host
     │   └── MemberRefused                  one of many that are claimed together
@@ -187,6 +188,18 @@ class ServerIsDeleted(ClaimRefused):
         super().__init__(
             f"Server {server} (uid {server.uid}) was deleted. Create it anew "
             "under the same name to have it again."
+        )
+
+
+class AlreadyPlaced(ClaimRefused):
+    """The Server got this host by another claim; look again before the next."""
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, server: ServerRef, host: str, attempt: int) -> None:
+        super().__init__(
+            f"Server {server} (uid {server.uid}) has host {host} already, by "
+            f"attempt {attempt}"
         )
 
 

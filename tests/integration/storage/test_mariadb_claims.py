@@ -77,7 +77,7 @@ async def test_a_server_whose_delete_is_recorded_meanwhile_is_not_placed(
     )
     with before_statement(engine_of(store), hook):
         outcomes = await asyncio.gather(
-            *(store.claim(term, made_claim(n, "hv1")) for n in range(4)),
+            *(store.claim(term, made_claim(n, "hv1", attempt=2)) for n in range(4)),
             return_exceptions=True,
         )
     refused = [type(o).__name__ for o in outcomes if not isinstance(o, Claim)]

@@ -17,7 +17,7 @@ async def test_a_healthy_database_has_nothing_to_show(databases: Databases) -> N
     assert (await store.audit()).clean
     for number in range(5):
         await store.claim(term, made_claim(number, nics=(ETH0,)))
-    await store.claim(term, made_claim(0, "hv2", nics=(ETH0,)))
+    await store.claim(term, made_claim(0, "hv2", nics=(ETH0,), attempt=2))
     await store.record_delete(term, made_server(1))
     await store.record_delete(term, made_server(2), retain=True)
     await store.release(term, made_server(3).uid, 1)

@@ -153,7 +153,7 @@ async def test_one_server_asked_for_twice_at_once_is_placed_twice_in_order(
     first, again, moved = await asyncio.gather(
         store.claim(term, same),
         store.claim(term, same),
-        store.claim(term, made_claim(1, "hv2")),
+        store.claim(term, made_claim(1, "hv2", attempt=2)),
     )
     assert again == replace(first, provider=None)
     assert (moved.host, moved.placement_generation) == ("hv2", 2)

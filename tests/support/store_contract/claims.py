@@ -18,9 +18,11 @@ from kilonova_operator.domain.placement import (
 from kilonova_operator.domain.refusals import (
     AddressInUse,
     AddressOutOfRange,
+    AlreadyPlaced,
     CapacityExceeded,
     DomainExists,
     HostUnmapped,
+    MemberRefused,
     NetworkUnknown,
     NoAddressLeft,
     ServerIsDeleted,
@@ -93,7 +95,7 @@ async def test_what_is_held_is_listed_page_by_page_of_one_host_or_of_all(
     store, term = await open_prepared(databases)
     for number in range(5):
         await store.claim(term, made_claim(number, "hv1"))
-    await store.claim(term, made_claim(4, "hv2"))  # it moved, and holds both
+    await store.claim(term, made_claim(4, "hv2", attempt=2))  # it moved, and holds both
     found: list[HeldClaim] = []
     while page := await store.list_held_claims(
         after=found[-1].server_uid if found else "", limit=2
@@ -159,7 +161,7 @@ async def test_a_reschedule_keeps_address_and_mac_and_the_old_claim(
     first = await store.claim(term, made_claim(1, nics=(ETH0,)))
     second = await store.claim(
         term,
-        replace(made_claim(1, "hv2", nics=(ETH0,)), attempt=2, tried_hosts=("hv1",)),
+        replace(made_claim(1, "hv2", nics=(ETH0,), attempt=2), tried_hosts=("hv1",)),
     )
     assert second.placement_generation == 2
     assert second.nics == first.nics
@@ -172,6 +174,25 @@ async def test_a_reschedule_keeps_address_and_mac_and_the_old_claim(
     found = await store.find_claim(first.server.uid)
     assert found is not None
     assert (found.host, found.attempt, found.tried_hosts) == ("hv2", 2, ("hv1",))
+
+
+async def test_a_server_leaves_its_host_by_the_next_attempt_alone(
+    databases: Databases,
+) -> None:
+    store, term = await open_prepared(databases)
+    first = await store.claim(term, made_claim(1, nics=(ETH0,)))
+    stale = made_claim(1, "hv2", nics=(ETH0,))
+    with pytest.raises(AlreadyPlaced, match="has host hv1 already, by attempt 1"):
+        await store.claim(term, stale)
+    with pytest.raises(MemberRefused) as refused:
+        await store.claim_all(term, [made_claim(2, "hv2"), stale])
+    assert isinstance(refused.value.refusal, AlreadyPlaced)
+    assert not refused.value.refusal.another_host_may_do
+    assert await store.find_claim(first.server.uid) == replace(first, provider=None)
+    assert len(await store.list_claims(first.server.uid)) == 1
+    await store.claim(term, made_claim(1, "hv2", nics=(ETH0,), attempt=2))
+    with pytest.raises(AlreadyPlaced, match="has host hv2 already, by attempt 2"):
+        await store.claim(term, made_claim(1, nics=(ETH0,), attempt=2))
 
 
 async def test_the_generation_steps_above_every_witness(databases: Databases) -> None:

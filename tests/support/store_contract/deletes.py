@@ -59,7 +59,8 @@ async def test_a_delete_waits_for_every_host_that_may_have_the_guest(
 ) -> None:
     store, term = await open_prepared(databases)
     await store.claim(term, made_claim(1, nics=(ETH0,)))
-    claim = await store.claim(term, made_claim(1, "hv2", nics=(ETH0,)))
+    moved = made_claim(1, "hv2", nics=(ETH0,), attempt=2)
+    claim = await store.claim(term, moved)
     await store.record_delete(term, claim.server)
     released = await store.release(term, claim.server.uid, 2)
     assert not released.finished
@@ -214,7 +215,8 @@ async def test_a_lost_claim_is_put_back_from_its_witness(databases: Databases) -
     assert claim is not None
     assert (claim.host, claim.placement_generation) == ("hv1", 3)
     assert (claim.nics, claim.amounts) == (witness.nics, SMALL)
-    next_claim = await store.claim(term, made_claim(1, "hv2", nics=(ETH0,)))
+    moved = made_claim(1, "hv2", nics=(ETH0,), attempt=2)
+    next_claim = await store.claim(term, moved)
     assert next_claim.placement_generation == 4
 
 

@@ -231,7 +231,7 @@ async def test_a_guest_that_moves_holds_both_places_until_the_old_is_released(
 ) -> None:
     store, term = await open_prepared(databases)
     await store.claim(term, ask(1, 4))
-    await store.claim(term, ask(1, 4, host="hv2"))
+    await store.claim(term, replace(ask(1, 4, host="hv2"), attempt=2))
     held = await store.list_claims(MINE)
     assert [(h.host, h.numa is not None) for h in held] == [
         ("hv2", True),

@@ -74,7 +74,7 @@ async def test_a_reschedule_counts_nothing_more(databases: Databases) -> None:
     url = databases.api_url()
     store, term = await open_prepared(databases, url=url)
     await store.claim(term, limited(made_claim(1), instances=1))
-    again = limited(made_claim(1, "hv2"), instances=1)
+    again = limited(made_claim(1, "hv2", attempt=2), instances=1)
     await store.claim(term, again)
     assert await store.read_usage(NAMESPACE) == ONE
     await store.release(term, made_server(1).uid, 1)
@@ -88,7 +88,8 @@ async def test_a_limit_below_the_use_stops_nobody_who_is_there(
     store, term = await open_prepared(databases)
     for number in (1, 2):
         await store.claim(term, made_claim(number))
-    moved = await store.claim(term, limited(made_claim(1, "hv2"), instances=0, cores=0))
+    again = made_claim(1, "hv2", attempt=2)
+    moved = await store.claim(term, limited(again, instances=0, cores=0))
     assert moved.host == "hv2"
     with pytest.raises(QuotaExceeded, match="2 of 0 are used"):
         await store.claim(term, limited(made_claim(3), instances=0))

@@ -15,7 +15,7 @@ from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
 from kilonova_api.server_status import SchedulingRecord
 from kilonova_operator.domain.placement import Claim, InstanceMapping
-from kilonova_operator.domain.refusals import ClaimRefused, DomainExists
+from kilonova_operator.domain.refusals import AlreadyPlaced, ClaimRefused, DomainExists
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.references import (
     Problem,
@@ -78,6 +78,8 @@ class Placer:
             claim, decision = await self.claimer.claim_best(server, found, Attempt())
         except DomainExists:
             raise
+        except AlreadyPlaced:
+            return RetryAfter(0)  # meanwhile, with another member: show that
         except _REFUSALS as refused:
             return await self.unplaced.show_problem(server, build_refusal(refused))
         if claim is None:
@@ -122,6 +124,8 @@ class Placer:
         attempt = build_next_attempt(mapping)
         try:
             claim, decision = await self.claimer.claim_best(server, found, attempt)
+        except AlreadyPlaced:
+            return RetryAfter(0)
         except _REFUSALS as refused:
             return await self.unplaced.note_obstacle(server, build_refusal(refused))
         if claim is None:

@@ -29,7 +29,7 @@ from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
 from kilonova_operator.domain.placement import Claim, ClaimRequest
-from kilonova_operator.domain.refusals import MemberRefused
+from kilonova_operator.domain.refusals import AlreadyPlaced, MemberRefused
 from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.references import (
     Problem,
@@ -234,6 +234,8 @@ class GroupPlacer:
                 try:
                     claims = await self._claim_all(requests, decisions)
                 except MemberRefused as refused:
+                    if isinstance(refused.refusal, AlreadyPlaced):
+                        raise refused.refusal from refused  # who is there has changed
                     if not refused.refusal.another_host_may_do:
                         ready = placed + len(waiting)
                         return build_blamed(refused, group, ready=ready)

@@ -322,6 +322,32 @@ async def test_members_that_run_count_for_one_that_comes_in_anothers_place() -> 
     assert lab.server(late).status.host is not None
 
 
+async def test_members_that_were_looked_at_before_they_got_a_host_keep_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=2)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
+    await lab.run(seconds=60)
+    before = hosts(lab, keys)
+    lab.restart_operator()
+    look, too_early = together.GroupPlacer._is_placed, list(keys)
+
+    async def look_late(placer: together.GroupPlacer, uid: str) -> bool:
+        if too_early:
+            too_early.pop()
+            return False
+        return await look(placer, uid)
+
+    monkeypatch.setattr(together.GroupPlacer, "_is_placed", look_late)
+    late = lab.create_server("db-2", **GROUPED)
+    await lab.run(seconds=60)
+    assert not too_early
+    assert hosts(lab, keys) == before
+    assert len(lab.api.claims) == 3
+    assert lab.server(late).status.host is not None
+
+
 @pytest.mark.parametrize("kill_after", range(0, 40, 3))
 async def test_killed_anywhere_a_group_is_placed_once(
     kill_after: int,

@@ -33,7 +33,9 @@ HOSTS = ("hv1", "hv2")
 Step = tuple[str, int, str, int, int | None]
 
 steps = st.tuples(
-    st.sampled_from(["claim", "claim", "release", "delete", "retain", "bury", "adopt"]),
+    st.sampled_from(
+        ["claim", "claim", "move", "release", "delete", "retain", "bury", "adopt"]
+    ),
     st.integers(0, 4),
     st.sampled_from(HOSTS),
     st.sampled_from([1, 2000, 9000]),
@@ -87,10 +89,12 @@ class Walk:
         server = made_server(number)
         address = None if last_octet is None else f"10.0.0.{last_octet}"
         amounts = {VCPU: 1, MEMORY_MB: memory_mb, DISK_GB: 1}
-        if kind == "claim":
+        if kind in ("claim", "move"):
+            before = await self.store.find_mapping(server.uid)
+            attempt = before.attempt + 1 if before and kind == "move" else 1
             nics = (NicRequest("eth0", "net-1", address),)
             request = made_claim(number, host, nics=nics, amounts=amounts)
-            await self.store.claim(term, request)
+            await self.store.claim(term, replace(request, attempt=attempt))
         elif kind == "release":
             for held in (await self.store.list_claims(server.uid))[-1:]:
                 await self.store.release(term, server.uid, held.placement_generation)

@@ -29,10 +29,10 @@ async def test_no_statement_of_a_claim_reads_a_whole_table(
             seen.append((statement, values))
 
     event.listen(engine_of(store), "before_cursor_execute", note)
-    for host in ("hv1", "hv2"):  # the second time as a reschedule
+    for attempt, host in ((1, "hv1"), (2, "hv2")):  # the second time as a reschedule
         requests = [
             replace(
-                made_claim(number, host, nics=(ETH0,)),
+                made_claim(number, host, nics=(ETH0,), attempt=attempt),
                 quota=QuotaLimits(instances=99),
                 group=GroupClaim("group-1", "AntiAffinity", max_per_domain=9),
             )

@@ -146,7 +146,7 @@ class _Batch:
             ClaimRefused
         """
         standing = self.standings[request.server.uid]
-        standing.check_buildable(request.server)
+        standing.check_claimable(request)
         usage, change = self.demands[request.server.uid]
         self.usages.check(request, change)
         self.groups.check(request)

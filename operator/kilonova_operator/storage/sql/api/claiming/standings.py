@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
-from kilonova_operator.domain.placement import ServerRef
-from kilonova_operator.domain.refusals import DomainExists, ServerIsDeleted
+from kilonova_operator.domain.placement import ClaimRequest, ServerRef
+from kilonova_operator.domain.refusals import (
+    AlreadyPlaced,
+    DomainExists,
+    ServerIsDeleted,
+)
 from kilonova_operator.storage.sql.api.schema import InstanceMappingRow, TombstoneRow
 from kilonova_operator.storage.sql.bulk import Prepared, one_of, pair_of
 
@@ -45,6 +49,23 @@ class Standing:
             raise ServerIsDeleted(server)
         if self.holder is not None and self.holder.host is not None:
             raise DomainExists(server, self.holder.instance_uuid, self.holder.host)
+
+    def check_claimable(self, request: ClaimRequest) -> None:
+        """Refuse what must not be built, or has a host that the claim knows not of.
+
+        A claim takes a Server off its host only as the attempt after the one that
+        failed there: else whoever decided on it looked before the host was given,
+        and a running guest would be ended.
+
+        Raises:
+            ServerIsDeleted, DomainExists, AlreadyPlaced
+        """
+        self.check_buildable(request.server)
+        made = self.mapping
+        if made is None or made.host is None:
+            return
+        if request.attempt <= made.attempt:
+            raise AlreadyPlaced(request.server, made.host, made.attempt)
 
 
 def read_standing(session: Session, server: ServerRef) -> Standing:
