@@ -32,6 +32,10 @@ SLOW_ONLY = {"agent apply_existing Instance Building"}
 """Said only of a build that takes 2 s, as the first one does: it downloads the
 image. The lives that are broken have it in the cache."""
 
+LOST_WITH_ITS_OPERATOR = {"operator api.keep_hosts"}
+"""Written a moment after the claim, from memory: an operator that ends in between,
+or does not hear that its claim was made, never writes it."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crash(
@@ -138,7 +142,8 @@ async def test_broken_at_every_step_one_guest_runs_and_nothing_is_left(
     except AssertionError as broken:
         raise AssertionError(f"broken at {script.broken}") from broken
     untouched = {s for s in steps if s.startswith(actor)} - set(script.broken)
-    assert untouched <= SLOW_ONLY, f"never broken: {untouched}"
+    may_stay_away = SLOW_ONLY | LOST_WITH_ITS_OPERATOR
+    assert untouched <= may_stay_away, f"never broken: {untouched}"
     process = "agent" if actor == "files" else actor
     killed = crash.kills[process] - before[process]
     assert killed == (0 if when == "answer lost" else len(script.broken))
