@@ -16,7 +16,7 @@ from support.waiting import eventually
 
 HOST = "hv1"
 INSTANCES = "/var/lib/kilonova/instances"
-REINSTALLED_SECONDS = 240.0
+REINSTALLED_SECONDS = 120.0
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from kilonova_lab.images.debian import RELEASES, Debian
 from kilonova_lab.images.docker import DockerEngine
 from kilonova_lab.images.engine import BUILDER_VARIABLE, choose_engine
 from kilonova_lab.images.order import BuildOrder, Engine
+from support.processes import has_ended
 from support.waiting import eventually
 
 
@@ -81,17 +82,9 @@ def test_a_hanging_command_is_ended_with_its_children(tmp_path: Path) -> None:
     script = f"sleep 61 & echo $! > {tmp_path}/child; wait"
     with pytest.raises(CommandFailed, match="still running after"):
         run(["sh", "-c", script], timeout_seconds=0.5)
-    child = (tmp_path / "child").read_text().strip()
-    stat = Path(f"/proc/{child}/stat")
-
-    def ended() -> bool:
-        try:
-            return stat.read_text().split()[2] == "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-
+    child = int((tmp_path / "child").read_text())
     # What is killed ends a moment later.
-    eventually(ended, "the child has ended")
+    eventually(lambda: has_ended(child), "the child has ended")
 
 
 def test_missing_programs_are_named_with_their_packages() -> None:

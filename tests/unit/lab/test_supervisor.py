@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import pytest
 
 from kilonova_lab.errors import CommandFailed, LabError, NotReady, ProgramDied
 from kilonova_lab.supervised import Program, SupervisorClient, SupervisorGone
+from support.processes import has_ended
+from support.waiting import eventually
 
 
 @pytest.fixture
@@ -40,15 +41,6 @@ def client(process: subprocess.Popen[bytes], tmp_path: Path) -> SupervisorClient
 
 def build_program(client: SupervisorClient, folder: Path, *argv: str) -> Program:
     return Program(client, "p", argv, folder / "p.log")
-
-
-def has_ended(pid: int) -> bool:
-    """Tell whether a process is gone or a zombie that nobody has reaped yet."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
-    return stat.rsplit(")")[1].split()[0] == "Z"
 
 
 def test_a_killed_program_stays_down_until_it_is_started(
@@ -143,10 +135,7 @@ def test_programs_end_with_their_supervisor_however_that_ends(
     else:
         process.kill()
     process.wait(timeout=20)
-    deadline = time.monotonic() + 20
-    while not has_ended(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: has_ended(pid), "the program has ended")
     assert (tmp_path / "work").exists() == (end == "SIGKILL")
     with pytest.raises(SupervisorGone):
         client.ask("ping")
