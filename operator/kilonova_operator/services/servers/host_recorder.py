@@ -7,17 +7,18 @@
     decision, with copies of what it saw ──> claim or burial, with the record
                                                  │ done
     table built and packed in a thread  <── waits here, bounded
-      │
-    many in one write, then a rest
+      │ one, then a rest
+    some in one write, then a rest
 
-No decision waits for this. The work takes a share of the time, however
-many hosts there are; what comes faster for long finds no room. A process that ends
-loses what waits: those decisions are told without hosts.
+No decision waits for this. The work takes a share of the time, however many hosts
+there are, and in steps so short that a claim beside one is hardly slower; what comes
+faster for long finds no room. A process that ends loses what waits: those decisions
+are told without hosts.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakSet
@@ -41,8 +42,8 @@ MOST_WAITING = 1000
 MOST_BYTES = 64 << 20
 """Of columns copied for decisions that are not yet written: 200 with 10,000 hosts."""
 _BATCH_RECORDS = 64
-_BATCH_BYTES = 4 << 20
-"""Of columns that are packed and written together."""
+_BATCH_BYTES = 256 << 10
+"""Of packed tables that are written together."""
 _REST, _REST_WHEN_FULL = 2.0, 8.0
 """Rest per time of work. When decisions come faster than they can be written, most
 go without their hosts anyway, and claims need the time more."""
@@ -59,6 +60,11 @@ class _Waiting:
     decided_at: datetime
     seen: HostsSeen
     decision: Decision
+
+    @property
+    def key(self) -> tuple[str, datetime]:
+        """Return what names the decision."""
+        return self.server_uid, self.decided_at
 
 
 @dataclass(slots=True)
@@ -77,6 +83,8 @@ class HostRecorder:
     _waiting: OrderedDict[tuple[str, datetime], _Waiting] = field(
         default_factory=OrderedDict
     )
+    _batch: list[HostRecord] = field(default_factory=list)
+    """Packed, and still waiting to be written."""
     _rests_until: float = 0.0
     _packed: tuple[Roster, PackedRoster] | None = None
 
@@ -121,68 +129,84 @@ class HostRecorder:
         if entry is None or entry.decided_at is None or decision.seen is None:
             return
         waiting = _Waiting(server_uid, entry.decided_at, decision.seen, decision)
-        self._waiting[server_uid, entry.decided_at] = waiting
+        self._waiting[waiting.key] = waiting
         self.wake(_WAKE)
 
     async def reconcile(self, _key: Key) -> RetryAfter | None:
-        """Write what waits, and rest."""
+        """Pack one of those that wait, or write what is packed; and rest."""
         left = self._rests_until - self.clock.boottime()
         if left > 0:
             return RetryAfter(left)
-        batch = self._list_batch()
-        if not batch:
+        following = self._find_unpacked()
+        if following is None and not self._batch:
             return None
         began = self.clock.boottime()
         pause = _REST if self._has_room() else _REST_WHEN_FULL
-        try:
-            await self._write(batch)
-        except DatabaseUnavailable:
-            raise  # They wait on: what comes now finds less room.
-        except Exception:
-            self._forget(batch)
-            raise
-        self._forget(batch)
+        if following is None or self._is_batch_full():
+            await self._write()
+            least = _LEAST_REST_SECONDS
+        else:
+            await self._pack(following)
+            least = 0.0
         ended = self.clock.boottime()
-        rest = max(_LEAST_REST_SECONDS, pause * (ended - began))
+        rest = max(least, pause * (ended - began))
         self._rests_until = ended + rest
         return RetryAfter(rest) if self._waiting else None
 
-    async def _write(self, batch: Sequence[_Waiting]) -> None:
-        records = await asyncio.to_thread(self._pack, batch)
-        self.duty.check()
-        await self.api.keep_hosts(self.duty.term(), records)
+    async def _pack(self, waiting: _Waiting) -> None:
+        try:
+            self._batch.append(await asyncio.to_thread(self._build, waiting))
+        except Exception:
+            self._waiting.pop(waiting.key, None)
+            raise
 
-    def _forget(self, batch: Sequence[_Waiting]) -> None:
-        for waiting in batch:
-            self._waiting.pop((waiting.server_uid, waiting.decided_at), None)
+    async def _write(self) -> None:
+        batch = [record for record in self._batch if _key_of(record) in self._waiting]
+        try:
+            self.duty.check()
+            if batch:
+                await self.api.keep_hosts(self.duty.term(), batch)
+        except DatabaseUnavailable:
+            raise  # They wait on: what comes now finds less room.
+        except Exception:
+            self._forget_batch()
+            raise
+        self._forget_batch()
+
+    def _forget_batch(self) -> None:
+        for record in self._batch:
+            self._waiting.pop(_key_of(record), None)
+        self._batch.clear()
+
+    def _find_unpacked(self) -> _Waiting | None:
+        packed = {_key_of(record) for record in self._batch}
+        return next(
+            (waiting for key, waiting in self._waiting.items() if key not in packed),
+            None,
+        )
+
+    def _is_batch_full(self) -> bool:
+        size = sum(len(record.table) for record in self._batch)
+        return size >= _BATCH_BYTES or len(self._batch) >= _BATCH_RECORDS
 
     def _has_room(self) -> bool:
         most = min(MOST_WAITING, self.most_bytes // self._size_bytes)
         return len(self._alive) < max(1, most)
 
-    def _list_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        size = 0
-        for waiting in self._waiting.values():
-            size += waiting.seen.size_bytes
-            if batch and (size > _BATCH_BYTES or len(batch) == _BATCH_RECORDS):
-                break
-            batch.append(waiting)
-        return batch
-
-    def _pack(self, batch: Sequence[_Waiting]) -> list[HostRecord]:
-        return [
-            HostRecord(
-                server_uid=waiting.server_uid,
-                decided_at=waiting.decided_at,
-                roster=self._pack_roster(waiting.seen.roster),
-                table=waiting.seen.build_table(waiting.decision.found_full).pack(),
-            )
-            for waiting in batch
-        ]
+    def _build(self, waiting: _Waiting) -> HostRecord:
+        return HostRecord(
+            server_uid=waiting.server_uid,
+            decided_at=waiting.decided_at,
+            roster=self._pack_roster(waiting.seen.roster),
+            table=waiting.seen.build_table(waiting.decision.found_full).pack(),
+        )
 
     def _pack_roster(self, roster: Roster) -> PackedRoster:
         """Pack a roster; while no host comes or goes it is the same object."""
         if self._packed is None or self._packed[0] is not roster:
             self._packed = (roster, roster.pack())
         return self._packed[1]
+
+
+def _key_of(record: HostRecord) -> tuple[str, datetime]:
+    return record.server_uid, record.decided_at
