@@ -36,6 +36,12 @@ from kilonova_operator.domain.errors import KilonovaError
 from kilonova_operator.domain.hosts.nodes import NodeSummary, build_node_summary
 from kilonova_operator.domain.inventory import Inventory, ProviderView
 from kilonova_operator.domain.refusals import StaleTerm
+from kilonova_operator.domain.scheduling.defaults import (
+    Scheduling,
+    build_default_scheduling,
+    build_rules,
+)
+from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.services.admin_verbs import AdminVerbs
 from kilonova_operator.services.aggregates.index import AggregateIndex
 from kilonova_operator.services.control.feeds import FeedKind, Feeds
@@ -137,6 +143,7 @@ class Operator:
             lost=lab.lost,
             admin=self.admin,
             cluster_uid="c1",
+            scheduling=lab.scheduling,
         )
         self.lost_servers = build_lost_servers(context)
         self.controllers = [
@@ -238,6 +245,7 @@ class ServerLab:
         self.freeze = Freeze()
         self.lost = LostNotes()
         self.settings = Settings()
+        self.scheduling = build_default_scheduling()
         self.tap = Tap()
         self.errors: list[str] = []
         self.fault: Callable[[Instance], Fault | None] = lambda instance: None
@@ -465,8 +473,10 @@ class ServerLab:
                 self._restart_agents()
             return True
 
-    def restart_operator(self) -> None:
+    def restart_operator(self, options: SchedulingOptions | None = None) -> None:
         """Start a process with a newer term and nothing in memory."""
+        if options is not None:
+            self.scheduling = Scheduling(options, build_rules(options))
         self.operator.alive = False
         self.operator = Operator(self, self.operator.number + 1)
         self.operator.start()

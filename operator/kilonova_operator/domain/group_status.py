@@ -14,6 +14,7 @@ from kilonova_operator.domain.conditions import (
     reconciling,
     stalled,
 )
+from kilonova_operator.domain.errors import KilonovaError
 
 HOST_LOCAL_NETWORK = "HostLocalNetwork"
 _MOST_ZONES = 64
@@ -58,9 +59,18 @@ def build_group_status(
     members: Sequence[Member],
     host_local: Collection[str],
     *,
+    unsupported: KilonovaError | None,
     now: datetime,
 ) -> ServerGroupStatus:
-    """Return the status; ``host_local``: networks shared that end at the host."""
+    """Return the status.
+
+    host_local: networks shared that end at the host. unsupported: why no member can
+    be placed by the group's policy.
+    """
+    if unsupported is None:
+        judgement = _judge(group, members, now=now)
+    else:
+        judgement = stalled(unsupported.reason, str(unsupported))
     placed = [member for member in members if member.host is not None]
     waiting_since = find_waiting_since(group, members, now=now)
     by_zone = group.spec.topology == "Zone"
@@ -68,14 +78,7 @@ def build_group_status(
     zones = tuple(sorted(filter(None, domains)))[:_MOST_ZONES] if by_zone else ()
     return ServerGroupStatus(
         observed_generation=group.metadata.generation,
-        conditions=tuple(
-            _build_conditions(
-                group,
-                _judge(group, members, waiting_since, now=now),
-                host_local,
-                now=now,
-            )
-        ),
+        conditions=tuple(_build_conditions(group, judgement, host_local, now=now)),
         members=len(members),
         placed_members=len(placed),
         placed=f"{len(placed)}/{len(members)}",
@@ -89,14 +92,13 @@ def build_group_status(
 def _judge(
     group: ServerGroup,
     members: Sequence[Member],
-    waiting_since: datetime | None,
     *,
     now: datetime,
 ) -> Judgement:
     least = group.spec.min_members
     if not members:
         return ready("Empty", "No Server names it.")
-    deadline = find_deadline(group, waiting_since)
+    deadline = find_deadline(group, find_waiting_since(group, members, now=now))
     if deadline is not None and now >= deadline:
         return stalled(
             "ScheduleTimeout",

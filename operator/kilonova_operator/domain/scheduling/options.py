@@ -152,6 +152,11 @@ class SchedulingOptions:
         """Whether a filter of Nova is enabled; a site's own may do what it does."""
         return name in self.enabled_filters or not self._knows_all_filters
 
+    def may_weigh(self, name: str) -> bool:
+        """Whether a weigher of Nova is enabled; a site's own may do what it does."""
+        known = frozenset(DEFAULT_WEIGHERS).issuperset(self.weight_classes)
+        return name in self.weight_classes or not known
+
     @property
     def _knows_all_filters(self) -> bool:
         return KNOWN_FILTERS.issuperset(self.enabled_filters)

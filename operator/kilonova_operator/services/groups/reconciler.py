@@ -15,6 +15,8 @@ from kilonova_operator.domain.group_status import (
     find_deadline,
     spreads,
 )
+from kilonova_operator.domain.scheduling.group_support import find_unsupported
+from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.services.control.counted_status import CountedStatus
 from kilonova_operator.services.control.reconciler import RetryAfter
 from kilonova_operator.services.control.waiting import Reference
@@ -45,6 +47,7 @@ class GroupReconciler:
     kube: KubeApi
     informers: Informers
     status: CountedStatus
+    options: SchedulingOptions
     now: Callable[[], datetime]
 
     async def reconcile(self, key: Key) -> RetryAfter | None:
@@ -59,7 +62,10 @@ class GroupReconciler:
         local = await self._find_host_local(servers) if spreads(group) else frozenset()
         now = self.now()
         members = [Member(server.host, server.zone) for server in servers]
-        wanted = build_group_status(group, members, local, now=now)
+        unsupported = find_unsupported(group.spec.policy, self.options)
+        wanted = build_group_status(
+            group, members, local, unsupported=unsupported, now=now
+        )
         shown = group.status
         again = await self.status.write(
             group, wanted, counts=_MEMBERS, urgent=_is_urgent(shown, wanted)

@@ -24,6 +24,7 @@ def build_group_controllers(context: ProcessContext) -> Sequence[Controller]:
             StatusWriter(context.kube, SUPER_FIELD_MANAGER),
             CountPacer(context.clock, context.settings.count_interval_seconds),
         ),
+        options=context.scheduling.options,
         now=build_server_time(context.kube, context.clock).now,
     )
     sweep = GroupSweep(

@@ -21,6 +21,10 @@ from kilonova_operator.domain.scheduling.extra_spec_check import (
 )
 from kilonova_operator.domain.scheduling.filters.near_host import MalformedAddress
 from kilonova_operator.domain.scheduling.flavor_words import MalformedRequest
+from kilonova_operator.domain.scheduling.group_support import (
+    UnsupportedPolicy,
+    find_unsupported,
+)
 from kilonova_operator.domain.scheduling.hints import list_ignored_hints
 from kilonova_operator.domain.scheduling.json_query import MalformedQuery
 from kilonova_operator.domain.scheduling.numa.request import NumaRequestInvalid
@@ -43,6 +47,7 @@ UNREADABLE = (
     NumaRequestInvalid,
     MalformedQuery,
     MalformedAddress,
+    UnsupportedPolicy,
 )
 """What a request raises that cannot be built: no host is asked."""
 _MOST_CLASSES = 1024
@@ -94,6 +99,7 @@ class RequestBuilder:
             UnsupportedExtraSpec: the flavor asks for what nobody understands.
             MalformedRequest, NumaRequestInvalid: flavor or image cannot be read.
             MalformedQuery, MalformedAddress: a hint of the Server cannot be read.
+            UnsupportedPolicy: no enabled rule acts on the policy of its group.
         """
         if found.flavor is None or found.image is None:
             raise ValueError(f"Server {server.key} has no flavor or no image")
@@ -153,6 +159,9 @@ class RequestBuilder:
         if group is None:
             return None
         uid, spec = group.metadata.uid, group.spec
+        unsupported = find_unsupported(spec.policy, self.options)
+        if unsupported is not None:
+            raise unsupported
         return GroupView(
             uid=uid,
             policy=spec.policy,

@@ -10,6 +10,7 @@ from kilonova_api.names import SUPER_FIELD_MANAGER
 from kilonova_api.network import Network
 from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
+from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.services.control.counted_status import CountedStatus
 from kilonova_operator.services.control.pacing import CountPacer
 from kilonova_operator.services.control.reconciler import RetryAfter
@@ -33,7 +34,7 @@ KEY = Key(NAMESPACE, "db")
 class Stage:
     """A group, and Servers that name it."""
 
-    def __init__(self, **spec: Any) -> None:
+    def __init__(self, options: SchedulingOptions | None = None, **spec: Any) -> None:
         self.clock = FakeClock()
         self.cluster = MemoryCluster(self.clock)
         self.cluster.put(ServerGroup.resource(), group_manifest(**spec))
@@ -47,6 +48,7 @@ class Stage:
             status=CountedStatus(
                 StatusWriter(kube, SUPER_FIELD_MANAGER), CountPacer(self.clock, 30.0)
             ),
+            options=options or SchedulingOptions(),
             now=self.clock.utcnow,
         )
 
@@ -190,3 +192,11 @@ async def test_members_that_wait_for_each_other_are_waited_for_so_long() -> None
     await stage.reconcile()
     assert stage.group.status.waiting_since is None
     assert stage.ready == ("True", "Placed")
+
+
+async def test_a_policy_that_no_enabled_filter_acts_on_is_told() -> None:
+    stage = Stage(SchedulingOptions(enabled_filters=("ComputeFilter",)))
+    stage.put_server("db-0")
+    await stage.reconcile()
+    assert stage.ready == ("False", "UnsupportedPolicy")
+    assert stage.group.status.is_true("Stalled")

@@ -4,6 +4,7 @@ import pytest
 
 from kilonova_api.flavor import Flavor
 from kilonova_api.kube.resources import Key
+from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.services.servers import together
 from support.server_lab import ServerLab
 from support.servers import flavor_manifest
@@ -47,6 +48,19 @@ async def test_members_of_an_affinity_group_share_a_host_though_others_are_freer
     await lab.run()
     assert len(set(hosts(lab, keys))) == 1
     assert None not in hosts(lab, keys)
+
+
+async def test_a_policy_that_no_enabled_filter_acts_on_is_refused_and_told() -> None:
+    lab = ServerLab(hosts=("hv1", "hv2"))
+    lab.create_group()
+    lab.restart_operator(SchedulingOptions(enabled_filters=("ComputeFilter",)))
+    key = lab.create_server("db-0", **GROUPED)
+    await lab.run()
+    assert why(lab, key) == "UnsupportedPolicy"
+    assert lab.server(key).status.is_true("Stalled")
+    lab.restart_operator(SchedulingOptions())
+    await lab.run()
+    assert lab.server(key).status.host is not None
 
 
 async def test_a_group_knows_its_members_after_a_restart() -> None:
