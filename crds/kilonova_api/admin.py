@@ -141,6 +141,19 @@ class ClaimsRequest(AdminMessage):
 ClaimState = Literal["Placed", "Former", "Deleting", "Retained", "Orphan"]
 
 
+class HeldCell(AdminMessage):
+    """What a claim holds of one NUMA cell of its host.
+
+    ``cpus`` are the host's CPUs that are for this guest alone, as ``4-5,12``; empty
+    where it shares. ``page_size_kib`` is None where no size was asked for.
+    """
+
+    cell: int
+    cpus: str = ""
+    memory_mib: int
+    page_size_kib: int | None = None
+
+
 class ClaimRow(AdminMessage):
     """What one placement of a Server holds.
 
@@ -156,6 +169,7 @@ class ClaimRow(AdminMessage):
     state: ClaimState
     amounts: dict[str, int] = Field(default_factory=dict)
     shared: dict[str, dict[str, int]] = Field(default_factory=dict)
+    cells: tuple[HeldCell, ...] = ()
 
 
 class ClaimsAnswer(AdminMessage):

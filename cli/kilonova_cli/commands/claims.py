@@ -1,5 +1,6 @@
 """``kubectl nova claim``: what Servers hold of hosts, and whether it adds up."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from kilonova_api.admin import (
     ClaimRow,
     ClaimsAnswer,
     ClaimsRequest,
+    HeldCell,
 )
 from kilonova_cli.completion_sources import complete_hosts
 from kilonova_cli.errors import EXIT_NO, UsageProblem
@@ -23,7 +25,14 @@ app = typer.Typer(
     help="What Servers hold of hosts. For who may exec into the operator's pod.",
 )
 
-_HEADINGS = ("SERVER", "HOST", "GENERATION", "STATE", "HOLDS", "OF OTHERS")
+_HEADINGS: tuple[str, ...] = (
+    "SERVER",
+    "HOST",
+    "GENERATION",
+    "STATE",
+    "HOLDS",
+    "OF OTHERS",
+)
 
 
 @add_command(app, "list", asks_operator=True, namespaced=False)
@@ -48,8 +57,7 @@ def list_claims(
     """
     claims = _read_claims(session, _build_request(host, server))
     if session.out.for_people:
-        rows = [_build_row(claim) for claim in claims]
-        session.out.grid(Grid(_HEADINGS, rows, frozenset({"GENERATION"})))
+        session.out.grid(_build_grid(claims))
     else:
         session.out.data([claim.wire() for claim in claims])
 
@@ -87,6 +95,17 @@ def _read_claims(session: Session, request: ClaimsRequest) -> list[ClaimRow]:
         request = request.model_copy(update={"after": page.next})
 
 
+def _build_grid(claims: Sequence[ClaimRow]) -> Grid:
+    """Return the table; NUMA cells have a column where some claim holds of them."""
+    rows = [_build_row(claim) for claim in claims]
+    headings = _HEADINGS
+    if any(claim.cells for claim in claims):
+        headings = (*_HEADINGS, "NUMA CELLS")
+        cells = ("; ".join(map(_tell_cell, claim.cells)) for claim in claims)
+        rows = [(*row, told) for row, told in zip(rows, cells, strict=True)]
+    return Grid(headings, rows, frozenset({"GENERATION"}))
+
+
 def _build_row(claim: ClaimRow) -> tuple[object, ...]:
     others = (f"{name} {_join(held)}" for name, held in sorted(claim.shared.items()))
     return (
@@ -97,6 +116,14 @@ def _build_row(claim: ClaimRow) -> tuple[object, ...]:
         _join(claim.amounts),
         "; ".join(others),
     )
+
+
+def _tell_cell(held: HeldCell) -> str:
+    """Say what is held of a cell, as ``0: CPUs 4-5, 1024 MiB in pages of 2048 KiB``."""
+    parts = [f"CPUs {held.cpus}"] if held.cpus else []
+    size = held.page_size_kib
+    pages = f" in pages of {size} KiB" if size is not None else ""
+    return f"{held.cell}: {', '.join([*parts, f'{held.memory_mib} MiB{pages}'])}"
 
 
 def _join(amounts: dict[str, int]) -> str:

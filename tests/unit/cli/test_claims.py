@@ -46,6 +46,21 @@ def test_claims_are_listed_over_pages(front: KubeFront, nova: Nova) -> None:
     assert [json.loads(line)["host"] for _, _, line in front.commands] == ["hv1"] * 2
 
 
+def test_pins_and_pages_are_told_where_somebody_holds_some(
+    front: KubeFront, nova: Nova
+) -> None:
+    put_lease(front)
+    pinned = {"cell": 0, "cpus": "4-5", "memoryMib": 64, "pageSizeKib": 2048}
+    floating = {"cell": 1, "memoryMib": 64}
+    rows = [row(1) | {"cells": [pinned, floating]}, row(2)]
+    answer = json.dumps({"claims": rows, "next": ""}).encode()
+    front.run = lambda command, line: (answer, b"", 0)
+    head, first, second = nova("claim", "list").out.splitlines()
+    assert head.endswith("NUMA CELLS")
+    assert first.endswith("0: CPUs 4-5, 64 MiB in pages of 2048 KiB; 1: 64 MiB")
+    assert second.rstrip().endswith("nfs DISK_GB=10")
+
+
 def test_claims_of_one_server_are_asked_for_by_its_name(
     front: KubeFront, nova: Nova
 ) -> None:

@@ -2,8 +2,16 @@
 
 from dataclasses import dataclass
 
-from kilonova_api.admin import ClaimRow, ClaimsAnswer, ClaimsRequest, ClaimState
+from kilonova_api.admin import (
+    ClaimRow,
+    ClaimsAnswer,
+    ClaimsRequest,
+    ClaimState,
+    HeldCell,
+)
 from kilonova_operator.domain.placement import HeldClaim, InstanceMapping
+from kilonova_operator.domain.scheduling.numa.cpu_spec import format_cpu_spec
+from kilonova_operator.domain.scheduling.numa.guest import PlacedCell
 from kilonova_operator.services.admin_verbs import BadRequest
 from kilonova_operator.services.stores import ApiStore
 
@@ -57,6 +65,16 @@ def _describe(claim: HeldClaim, mapping: InstanceMapping | None) -> ClaimRow:
         state=_judge(claim, mapping),
         amounts=dict(claim.amounts),
         shared={name: dict(amounts) for name, amounts in claim.shared.items()},
+        cells=tuple(map(_describe_cell, claim.numa.cells if claim.numa else ())),
+    )
+
+
+def _describe_cell(cell: PlacedCell) -> HeldCell:
+    return HeldCell(
+        cell=cell.host_cell,
+        cpus=format_cpu_spec(cell.taken) if cell.taken else "",
+        memory_mib=cell.memory_mib,
+        page_size_kib=cell.page_size_kib,
     )
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from kilonova_api.admin import ClaimsRequest, HeldCell
+from kilonova_api.compute_host import ComputeHost
 from kilonova_api.flavor import Flavor
 from kilonova_api.guest_numa import CpuPin
 from kilonova_api.image import Image
@@ -12,6 +14,7 @@ from kilonova_api.instance import Instance
 from kilonova_api.instance_spec import InstanceSpec
 from kilonova_api.kube.resources import Key
 from kilonova_api.server_status import Fault
+from kilonova_operator.services.servers.claim_list import ClaimLister
 from kilonova_operator.services.witnesses import build_witness
 from support.numa_hosts import two_cells
 from support.server_lab import ServerLab
@@ -75,6 +78,15 @@ async def test_dedicated_cpus_are_claimed_ordered_and_given_back() -> None:
     assert order(lab, again).numa == spec.numa
 
 
+async def test_an_admin_is_told_which_cpus_a_claim_holds() -> None:
+    lab = build_lab("hv1")
+    lab.create_server()
+    await lab.run()
+    api: Any = lab.api
+    (claim,) = (await ClaimLister(api).answer(ClaimsRequest())).claims
+    assert claim.cells == (HeldCell(cell=0, cpus="0-3", memory_mib=64),)
+
+
 async def test_no_cpu_is_given_twice_and_who_finds_none_waits_for_one() -> None:
     lab = build_lab()
     keys = [lab.create_server(f"web-{n}") for n in range(9)]
@@ -122,6 +134,20 @@ async def test_shared_cpus_are_for_guests_without_cells() -> None:
     spec = order(lab, key)
     assert (spec.cpu_set, spec.numa) == ("0-1,8-9", None)
     assert all(held.numa is None for held in lab.api.claims.values())
+
+
+async def test_an_order_waits_until_its_hosts_cpus_are_known() -> None:
+    lab = build_lab("hv1", flavor={"vcpus": 1}, **SPLIT)
+    key = lab.create_server()
+    (known,) = lab.cluster.all("ComputeHost")
+    while not lab.api.claims:
+        assert await lab.step(), "nothing to do, and no claim"
+    lab.cluster.vanish("ComputeHost", Key("", "hv1"))
+    await lab.run(seconds=10)
+    assert lab.instances() == []
+    lab.cluster.put(ComputeHost.resource(), known)
+    await lab.run(seconds=60)
+    assert order(lab, key).cpu_set == "0-1,8-9"
 
 
 async def test_nodes_without_dedicated_cpus_float_on_their_cells_shared_ones() -> None:
