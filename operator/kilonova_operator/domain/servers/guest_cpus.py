@@ -37,10 +37,14 @@ class GuestCpus:
     numa: GuestNuma | None = None
 
 
-def build_guest_cpus(
-    placement: NumaPlacement | None, host: ComputeHost | None
-) -> GuestCpus:
-    """Return where a guest runs on its host.
+def tells_cpus(host: ComputeHost, placement: NumaPlacement | None) -> bool:
+    """Tell whether a host says all that matters: one made anew says nothing yet."""
+    matters = placement is not None or host.spec.cpu is not None
+    return host.status.agent is not None or not matters
+
+
+def build_guest_cpus(placement: NumaPlacement | None, host: ComputeHost) -> GuestCpus:
+    """Return where a guest runs on its host, which ``tells_cpus``.
 
     A guest without cells runs on the shared CPUs, where an admin set some apart;
     one with cells where its claim says, and its CPUs that are not pinned on the
@@ -49,7 +53,7 @@ def build_guest_cpus(
     shared = _find_shared(host)
     if placement is None:
         return GuestCpus(cpu_set=_text(shared))
-    topology = None if host is None else find_cells(host)
+    topology = find_cells(host)
     cells = () if topology is None else topology.cells
     floating = {cell.number: cell.shared for cell in cells}
     emulator = _find_emulator_cpus(placement, floating, shared=shared)
@@ -88,9 +92,9 @@ def read_placement(spec: InstanceSpec) -> NumaPlacement | None:
     )
 
 
-def _find_shared(host: ComputeHost | None) -> CpuMask:
+def _find_shared(host: ComputeHost) -> CpuMask:
     """Return the CPUs an admin set apart to be shared, as far as they are there."""
-    if host is None or host.spec.cpu is None or host.status.agent is None:
+    if host.spec.cpu is None or host.status.agent is None:
         return 0
     try:
         wanted = parse_cpu_set(host.spec.cpu.shared_set or "")

@@ -10,14 +10,18 @@ from kilonova_api.kube.api import KubeApi
 from kilonova_api.names import host_namespace
 from kilonova_api.server import Server
 from kilonova_operator.domain.order_book import Action
-from kilonova_operator.domain.placement import InstanceMapping
+from kilonova_operator.domain.placement import Claim, InstanceMapping
 from kilonova_operator.domain.servers.actions import (
     CREATE,
     build_action,
     power_action,
 )
 from kilonova_operator.domain.servers.faults import USER_DATA_MISSING
-from kilonova_operator.domain.servers.guest_cpus import build_guest_cpus
+from kilonova_operator.domain.servers.guest_cpus import (
+    GuestCpus,
+    build_guest_cpus,
+    tells_cpus,
+)
 from kilonova_operator.domain.servers.guest_facts import GuestFacts
 from kilonova_operator.domain.servers.instance_spec import Order, build_order, sha256_of
 from kilonova_operator.domain.servers.lost import SERVER_LOST, is_marked_lost
@@ -150,14 +154,30 @@ class Link:
                 Problem("Building", "The placement just changed.", waits=True)
             )
         place = build_place(claim, self.hosts.zone(claim.host))
-        cpus = build_guest_cpus(claim.numa, self.hosts.find(claim.host))
         return build_order(
             server,
             found,
-            replace(place, cpus=cpus),
+            replace(place, cpus=self._find_cpus(claim)),
             cluster_uid=self.cluster_uid,
             writer=self.duty.term().number,
         )
+
+    def _find_cpus(self, claim: Claim) -> GuestCpus:
+        """Return where the guest runs: for its whole life there, so never a guess.
+
+        Raises:
+            OrderImpossible: this process has not heard of the host's CPUs yet.
+        """
+        host = self.hosts.find(claim.host)
+        if host is None or not tells_cpus(host, claim.numa):
+            raise OrderImpossible(
+                Problem(
+                    "Building",
+                    f"What CPUs host {claim.host} has is not known yet.",
+                    waits=True,
+                )
+            )
+        return build_guest_cpus(claim.numa, host)
 
     async def _follow(
         self, server: Server, mapping: InstanceMapping, current: Instance
