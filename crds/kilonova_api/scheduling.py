@@ -76,7 +76,8 @@ class SchedulingHints(CrdModel):
         Field(
             description=(
                 "A condition on hosts in Nova's JSON form, for example "
-                '[">=", "$free_ram_mb", 1024] (needs JsonFilter).'
+                '[">=", "$free_ram_mb", 1024], of at most 128 operators and '
+                "arguments (needs JsonFilter)."
             ),
             min_length=2,
             max_length=4096,

@@ -15,6 +15,9 @@ from kilonova_operator.domain.errors import KilonovaError
 
 MOST_CHARACTERS = 4096
 MOST_LEVELS = 16
+MOST_PARTS = 128
+"""Operators and arguments in all: each is looked at for every host that differs from
+the others, while nobody else is decided about."""
 
 Path = tuple[str, ...]
 
@@ -81,8 +84,21 @@ def parse_query(text: str) -> Call | None:
         raise MalformedQuery(f"is deeper than {MOST_LEVELS} lists") from error
     if not isinstance(parsed, list):
         raise MalformedQuery("is no list")
+    if _count_parts(parsed) > MOST_PARTS:
+        raise MalformedQuery(f"has more than {MOST_PARTS} operators and arguments")
     query = _parse(parsed, ())
     return query if isinstance(query, Call) else None
+
+
+def _count_parts(items: Sequence[Any]) -> int:
+    """Count what is in a list, and in those within; the lists themselves do not."""
+    count, waiting = 0, [items]
+    while waiting:
+        parts = waiting.pop()
+        inner = [part for part in parts if isinstance(part, list)]
+        count += len(parts) - len(inner)
+        waiting += inner
+    return count
 
 
 def _parse(item: Any, place: tuple[int, ...]) -> Any:

@@ -11,6 +11,7 @@ from kilonova_operator.domain.scheduling.filters.json_query import JsonFilter
 from kilonova_operator.domain.scheduling.json_query import (
     MOST_CHARACTERS,
     MOST_LEVELS,
+    MOST_PARTS,
     MalformedQuery,
     parse_query,
 )
@@ -70,6 +71,16 @@ def test_a_query_leaves_the_hosts_for_which_it_holds(
             "is deeper",
             id="too deep",
         ),
+        pytest.param(
+            json.dumps(["in", "$host", *range(MOST_PARTS - 1)]),
+            f"more than {MOST_PARTS} operators and arguments",
+            id="too many arguments",
+        ),
+        pytest.param(
+            json.dumps(["and", *[["not", 1]] * (MOST_PARTS // 2)]),
+            "more than",
+            id="too many operators",
+        ),
         pytest.param(f'["=", "{"x" * MOST_CHARACTERS}"]', "is longer", id="too long"),
     ],
 )
@@ -77,6 +88,10 @@ def test_a_query_that_means_nothing_says_where_and_why(text: str, problem: str) 
     with pytest.raises(MalformedQuery, match=problem) as refused:
         parse_query(text)
     assert "free_ram_mb" in str(refused.value)
+
+
+def test_a_query_may_have_as_many_parts_as_it_says() -> None:
+    assert parse_query(json.dumps(["in", "$host", *range(MOST_PARTS - 2)]))
 
 
 json_values = st.recursive(
