@@ -86,7 +86,7 @@ class SchedulingRecord(CrdModel):
         Field(
             description=(
                 "What the host that came nearest lacks, as: one host lacks 512 MiB of "
-                "memory."
+                "memory; or what none of them can ever give."
             ),
             max_length=512,
         ),

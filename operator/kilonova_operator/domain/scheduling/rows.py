@@ -89,6 +89,11 @@ class HostRows:
         values = self._columns.values("address")
         return [values.value(code) for code in self._codes("address")]
 
+    def list_numa(self) -> list[Any]:
+        """List each host's state of NUMA cells; None where it reports none."""
+        values = self._columns.values("numa")
+        return [values.value(code) for code in self._codes("numa")]
+
     def pass_all(self) -> BoolArray:
         """Return a judgement that every host passes."""
         return np.ones(len(self), np.bool_)

@@ -14,6 +14,9 @@ from kilonova_operator.domain.scheduling.columns import (
 )
 from kilonova_operator.domain.scheduling.decision import Decision, Rejected
 from kilonova_operator.domain.scheduling.extra_spec_check import refuse_extra_specs
+from kilonova_operator.domain.scheduling.filters.numa_topology import (
+    NUMATopologyFilter,
+)
 from kilonova_operator.domain.scheduling.host_table import HostVerdict
 from kilonova_operator.domain.scheduling.hosts_seen import HostsSeen, SeenWeights
 from kilonova_operator.domain.scheduling.interfaces import (
@@ -95,16 +98,16 @@ class Scheduler:
         judging = [
             (number, rule) for number, rule in numbered if isinstance(rule, ClassRule)
         ]
-        self._capacity_rules = [
+        self._room_rules = [
             number
             for number, rule in numbered
-            if isinstance(rule, Capacity | OtherCapacity)
+            if isinstance(rule, Capacity | OtherCapacity | NUMATopologyFilter)
         ]
-        first = min(self._capacity_rules, default=len(self._all))
-        self._after_capacity = [
+        first = min(self._room_rules, default=len(self._all))
+        self._beside_room = [
             (number, rule)
             for number, rule in numbered[first:]
-            if number not in self._capacity_rules
+            if number not in self._room_rules
         ]
         self._build_views = self._keep(judging)
         self._rebuild_views = self._keep(
@@ -262,11 +265,11 @@ class Scheduler:
     def _find_nearest_miss(self, sight: _Sight, request: BuildRequest) -> str | None:
         """Compare the hosts that fail at nothing but room.
 
-        Judgements tell the first failure alone, so rules that come after capacity
-        are asked again, of the hosts that are left.
+        Judgements tell the first failure alone, so rules that come after those of
+        room are asked again, of the hosts that are left.
         """
-        rows = np.flatnonzero(np.isin(sight.judgements, self._capacity_rules))
-        for number, rule in self._after_capacity:
+        rows = np.flatnonzero(np.isin(sight.judgements, self._room_rules))
+        for number, rule in self._beside_room:
             if len(rows) and self._runs(number, request):
                 rows = rows[self._find_passing(rule, rows, request)]
         return find_nearest_miss(self._columns, rows, request.asked)

@@ -9,10 +9,15 @@ def describe_guest(guest: GuestTopology) -> str:
     """Say what a guest needs, as ``2 NUMA cells, each with 4 dedicated CPUs ...``."""
     said = [_describe_cell(cell, guest) for cell in guest.cells]
     if len(said) == 1:
-        return f"1 NUMA cell with {said[0]}"
+        return f"{count_cells(guest)} with {said[0]}"
     if len(set(said)) == 1:
-        return f"{len(said)} NUMA cells, each with {said[0]}"
-    return f"{len(said)} NUMA cells: {'; '.join(said)}"
+        return f"{count_cells(guest)}, each with {said[0]}"
+    return f"{count_cells(guest)}: {'; '.join(said)}"
+
+
+def count_cells(guest: GuestTopology) -> str:
+    """Say how many cells it has, as ``2 NUMA cells``."""
+    return _plural(len(guest.cells), "NUMA cell")
 
 
 def _describe_cell(cell: GuestCell, guest: GuestTopology) -> str:
@@ -21,12 +26,15 @@ def _describe_cell(cell: GuestCell, guest: GuestTopology) -> str:
         parts.append(f"{_count(cell.dedicated, 'dedicated CPU')}{_threads(guest)}")
     if cell.shared:
         parts.append(_count(cell.shared, "shared CPU"))
-    parts.append(f"{cell.memory_mib} MiB{_pages(guest)}")
+    parts.append(f"{cell.memory_mib} MiB{describe_pages(guest)}")
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
 def _count(cpus: int, what: str) -> str:
-    count = cpus.bit_count()
+    return _plural(cpus.bit_count(), what)
+
+
+def _plural(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
@@ -35,7 +43,8 @@ def _threads(guest: GuestTopology) -> str:
     return how.get(guest.thread_policy or "", "")
 
 
-def _pages(guest: GuestTopology) -> str:
+def describe_pages(guest: GuestTopology) -> str:
+    """Say which pages a guest wants, as `` in pages of 2 MiB``; empty if any do."""
     wish = guest.page_wish
     if wish is None:
         return ""

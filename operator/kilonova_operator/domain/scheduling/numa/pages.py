@@ -37,6 +37,30 @@ def find_memory_place(
     return MemoryPlace(None) if fits else None
 
 
+def find_memory_lack(
+    host: CellState, memory_mib: int, *, wish: PageWish | None, oversold: bool
+) -> int | None:
+    """Return the MiB that are missing where ``find_memory_place`` finds none.
+
+    None: the cell has no pages of a size that was asked for and divides the memory.
+    """
+    if wish:
+        allowed = _list_allowed(host, wish)
+    elif host.cell.pages:
+        allowed = [_find_smallest(host, oversold=oversold)]
+    else:
+        free = host.cell.memory_mib if oversold else host.free_memory_mib
+        return max(0, memory_mib - free)
+    return min(
+        (
+            max(0, memory_mib - pages * pool.size_kib // _KIB_PER_MIB)
+            for pool, pages in allowed
+            if memory_mib * _KIB_PER_MIB % pool.size_kib == 0
+        ),
+        default=None,
+    )
+
+
 def page_use(host: CellState, memory_mib: int, page_size_kib: int | None) -> list[int]:
     """Return the pages of each pool that memory takes: all of one size."""
     pools = host.cell.pages
@@ -48,24 +72,41 @@ def page_use(host: CellState, memory_mib: int, page_size_kib: int | None) -> lis
 
 
 def _find_page_size(host: CellState, memory_mib: int, wish: PageWish) -> int | None:
-    sizes = sorted((pool.size_kib for pool in host.cell.pages), reverse=True)
-    allowed = {"small": sizes[-1:], "large": sizes[:-1], "any": sizes}
-    wanted = [wish] if isinstance(wish, int) else allowed[wish]
-    for size in wanted:
-        for pool, used in zip(host.cell.pages, host.use.pages, strict=True):
-            free = pool.total - used - pool.reserved
-            if pool.size_kib == size and _fits(pool, memory_mib, free):
-                return size
+    for pool, free in _list_allowed(host, wish):
+        if _fits(pool, memory_mib, free):
+            return pool.size_kib
     return None
 
 
+def _list_allowed(host: CellState, wish: PageWish) -> list[tuple[PagePool, int]]:
+    """List pools that a wish allows, each with its free pages; the largest first."""
+    pools = sorted(
+        zip(host.cell.pages, host.use.pages, strict=True),
+        key=lambda pair: pair[0].size_kib,
+        reverse=True,
+    )
+    sizes = [pool.size_kib for pool, _ in pools]
+    allowed = {"small": sizes[-1:], "large": sizes[:-1], "any": sizes}
+    wanted = [wish] if isinstance(wish, int) else allowed[wish]
+    return [
+        (pool, pool.total - used - pool.reserved)
+        for pool, used in pools
+        if pool.size_kib in wanted
+    ]
+
+
 def _fits_smallest(host: CellState, memory_mib: int, *, oversold: bool) -> bool:
+    pool, pages = _find_smallest(host, oversold=oversold)
+    return _fits(pool, memory_mib, pages)
+
+
+def _find_smallest(host: CellState, *, oversold: bool) -> tuple[PagePool, int]:
+    """Return the smallest pages and how many of them may be given."""
     pool, used = min(
         zip(host.cell.pages, host.use.pages, strict=True),
         key=lambda pair: pair[0].size_kib,
     )
-    pages = pool.total if oversold else pool.total - used - pool.reserved
-    return _fits(pool, memory_mib, pages)
+    return pool, pool.total if oversold else pool.total - used - pool.reserved
 
 
 def _fits(pool: PagePool, memory_mib: int, pages: int) -> bool:

@@ -8,8 +8,13 @@ from kilonova_operator.domain.scheduling.aggregates import (
     AggregateFacts,
     build_aggregate_set,
 )
+from kilonova_operator.domain.scheduling.columns import HostColumns
+from kilonova_operator.domain.scheduling.numa.cpu_mask import first_cpus
+from kilonova_operator.domain.scheduling.numa.guest import GuestCell, GuestTopology
+from kilonova_operator.domain.scheduling.numa.topology import NumaState
 from kilonova_operator.domain.scheduling.request import GroupView
 from kilonova_operator.domain.scheduling.shared_rooms import build_shared_rooms
+from support.numa import made_cell, pinned_guest
 from support.scheduling import made_columns, made_facts, made_request, made_scheduler
 from support.scheduling import made_view as view
 
@@ -125,10 +130,82 @@ def test_what_its_aggregates_share_is_no_lack() -> None:
     assert missed == "One host lacks 3840 MiB of memory."
 
 
-def test_a_guest_bigger_than_any_host_has_no_nearest_miss() -> None:
-    columns = made_columns((made_facts("hv0"), view("hv0")))
-    wanted = made_request({VCPU: 17})
-    assert made_scheduler(columns).select(wanted).nearest_miss is None
+def test_a_guest_that_no_host_may_hold_is_told_what_the_largest_gives() -> None:
+    columns = made_columns(
+        (made_facts("hv0"), view("hv0", vcpus=8)), (made_facts("hv1"), view("hv1"))
+    )
+    missed = made_scheduler(columns).select(made_request({VCPU: 17})).nearest_miss
+    assert (
+        missed == "No host that passes all else gives one guest over 16 virtual CPUs."
+    )
+
+
+def test_a_class_that_no_host_has_is_told() -> None:
+    columns = made_columns(
+        (made_facts("hv0"), view("hv0")), (made_facts("hv1", up=False), view("hv1"))
+    )
+    wanted = made_request({"PCPU": 2, "CUSTOM_FPGA": 1})
+    missed = made_scheduler(columns).select(wanted).nearest_miss
+    assert missed == "No host that passes all else has any dedicated CPUs."
+
+
+def with_cells(*states: NumaState | None, used: tuple[int, int, int]) -> HostColumns:
+    hosts = [f"hv{number}" for number in range(len(states))]
+    columns = made_columns(*((made_facts(h), view(h, used=used)) for h in hosts))
+    for host, state in zip(hosts, states, strict=True):
+        columns.set_numa(host, state)
+    return columns
+
+
+TIGHT = made_cell(memory_used_mib=3072, pinned=(0, 4, 1, 5, 2, 6))
+"""1 GiB and two CPUs are free."""
+TIGHTER = made_cell(memory_used_mib=4096, pinned=(0, 4, 1, 5, 2, 6, 3))
+
+
+@pytest.mark.parametrize(
+    ("guest", "used", "said"),
+    [
+        pytest.param(
+            pinned_guest(3), (0, 0, 0), "1 dedicated CPU in its NUMA cells", id="pins"
+        ),
+        pytest.param(
+            GuestTopology((GuestCell(1536, dedicated=first_cpus(4)),), "dedicated"),
+            (0, 0, 0),
+            "512 MiB of memory and 2 dedicated CPUs in its NUMA cells",
+            id="both",
+        ),
+        pytest.param(
+            pinned_guest(3),
+            (0, 31744, 0),
+            "256 MiB of memory and 1 dedicated CPU in its NUMA cells",
+            id="and beside its cells",
+        ),
+    ],
+)
+def test_what_the_nearest_hosts_cells_lack_is_told(
+    guest: GuestTopology, used: tuple[int, int, int], said: str
+) -> None:
+    states = [NumaState((cell,)) for cell in (TIGHTER, TIGHT)]
+    columns = with_cells(None, *states, used=used)
+    request = made_request({MEMORY_MB: 768}, numa=guest)
+    missed = made_scheduler(columns).select(request).nearest_miss
+    assert missed == f"One host lacks {said}."
+
+
+def test_pages_that_a_cell_lacks_are_told_by_their_size() -> None:
+    state = NumaState((made_cell(pages=[(4, 1048576, 0), (2048, 512, 300)]),))
+    request = made_request(numa=pinned_guest(1, memory_mib=512, page_wish=2048))
+    missed = made_scheduler(with_cells(state, used=(0, 0, 0))).select(request)
+    assert missed.nearest_miss == (
+        "One host lacks 88 MiB of memory in pages of 2 MiB in its NUMA cells."
+    )
+
+
+@pytest.mark.parametrize("state", [None, NumaState((TIGHT,))])
+def test_hosts_with_too_few_cells_are_told_together(state: NumaState | None) -> None:
+    columns = with_cells(state, state, used=(0, 0, 0))
+    decision = made_scheduler(columns).select(made_request(numa=pinned_guest(1, 1)))
+    assert decision.nearest_miss == "No host that passes all else has 2 NUMA cells."
 
 
 def test_a_server_that_found_a_host_missed_nothing() -> None:
