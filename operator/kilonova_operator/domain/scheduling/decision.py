@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from kilonova_api.server_status import SchedulingRecord, SchedulingStage
 from kilonova_operator.domain.scheduling.hosts_seen import HostsSeen
 
+_ROOM = "Capacity:"
+"""How the constraints of amounts begin."""
+_CELLS = "NUMATopologyFilter"
 _MESSAGE_CHARACTERS = 512
 _REFUSED = "The host passed every rule; when it was claimed, that was no longer so."
 
@@ -40,6 +43,14 @@ class Decision:
     def hosts_considered(self) -> int:
         """How many hosts there were in all."""
         return self.hosts_left + sum(rejected.hosts for rejected in self.rejections)
+
+    @property
+    def lacks_room(self) -> bool:
+        """Whether some host failed at nothing before its amounts or NUMA cells."""
+        return any(
+            rejected.constraint.startswith(_ROOM) or rejected.constraint == _CELLS
+            for rejected in self.rejections
+        )
 
     def recount(self, moved: Mapping[str, str], *, counted_as: str) -> "Decision":
         """Count hosts by what their claim failed, not as left out beforehand.

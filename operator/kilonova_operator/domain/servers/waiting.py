@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from kilonova_api.server import Server
 from kilonova_api.server_status import SchedulingRecord
+from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.references import Problem
 from kilonova_operator.domain.servers.server_status import (
     SUSPENDED,
@@ -67,18 +68,28 @@ def build_problem(
 
 
 def build_no_valid_host(
-    server: Server,
-    message: str,
-    record: SchedulingRecord,
-    patience: Patience,
-    *,
-    now: datetime,
+    server: Server, decision: Decision, patience: Patience, *, now: datetime
 ) -> StatusWrite:
     """Build the status of a Server that fits on no host now."""
     grace = patience.no_valid_host_seconds
     judge = waiting if seconds_left(server, now, grace) > 0 else stalled
+    message = (
+        f"No host of {decision.hosts_considered} fits "
+        f"({decision.explain() or 'there are none'}). {_advise(decision)}; it is "
+        "placed as soon as one fits."
+    )
     verdicts = judge(NO_VALID_HOST, message)
-    return build_waiting(server, verdicts, now=now, scheduling=record)
+    return build_waiting(server, verdicts, now=now, scheduling=decision.build_record())
+
+
+def _advise(decision: Decision) -> str:
+    """Say what would help: a smaller guest only where room is what some host lacks."""
+    if not decision.rejections or decision.lacks_room:
+        return "Use a smaller flavor, or add or enable a host"
+    return (
+        "status.scheduling says what was asked for: create it with other wishes, or "
+        "add or enable a host that meets them"
+    )
 
 
 def build_waiting(

@@ -84,14 +84,9 @@ class Unplaced:
         elif record != server.status.scheduling:
             await self.api.record_decision(self.duty.term(), uid, entry)
             self.recorder.keep(uid, entry, decision)
-        message = (
-            f"No host of {decision.hosts_considered} fits "
-            f"({decision.explain() or 'there are none'}). Use a smaller flavor, or "
-            "add or enable a host; it is placed as soon as one fits."
-        )
         await self.statuses.write(
             server,
-            build_no_valid_host(server, message, record, patience, now=self.now()),
+            build_no_valid_host(server, decision, patience, now=self.now()),
         )
         return self._again(server, patience.no_valid_host_seconds)
 

@@ -114,6 +114,12 @@ async def test_a_guest_that_fits_the_host_but_none_of_its_cells_is_told_so() -> 
     assert status.scheduling is not None
     (stage,) = status.scheduling.stages
     assert stage.constraint == "NUMATopologyFilter"
+    assert status.scheduling.nearest_miss == (
+        "One host lacks 1 dedicated CPU in its NUMA cells."
+    )
+    told = lab.server(key).status.condition("Ready")
+    assert told is not None
+    assert "Use a smaller flavor" in told.message
 
 
 async def test_guests_of_several_nodes_get_a_cell_for_each() -> None:

@@ -34,6 +34,9 @@ async def test_members_of_an_anti_affinity_group_never_share_a_host() -> None:
     assert [(s.constraint, s.hosts_removed) for s in scheduling.stages] == [
         ("ServerGroupAntiAffinityFilter", 2)
     ]
+    told = lab.server(left).status.condition("Ready")
+    assert told is not None
+    assert "smaller flavor" not in told.message, "room is not what is missing"
     lab.add_host("hv3")
     await lab.run(seconds=60)
     assert lab.server(left).status.host == "hv3"
