@@ -26,7 +26,7 @@ down: setup ## Take down what `make up` brought up, without a trace
 	$(LAB) down
 
 .PHONY: shell
-shell: setup ## A shell with kubectl and helm of the lab
+shell: setup ## A shell with kubectl, kubectl nova and helm of the lab
 	$(LAB) shell
 
 .PHONY: test

@@ -15,14 +15,18 @@ from kilonova_lab.programs import CONTAINERD, COREDNS, KUBE, ProgramCache
 from kilonova_lab.supervised import Program
 from kilonova_lab.target import Target
 
+_PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
 _INTERRUPTED = 130  # as shells count a program that SIGINT ended
 
 
 def build_shell_environment(
     target: Target, environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return an environment with the cluster's kubectl, helm and kubeconfig."""
-    folders = [str(folder) for folder in target.bin_folders]
+    """Return an environment with the cluster's kubectl, helm and kubeconfig.
+
+    ``kubectl nova`` is this checkout's, wherever else one is installed.
+    """
+    folders = [str(folder) for folder in (*target.bin_folders, _PLUGINS)]
     path = ":".join([*folders, environment.get("PATH", "/usr/bin:/bin")])
     return {**environment, "PATH": path, "KUBECONFIG": str(target.kubeconfig)}
 
@@ -64,7 +68,10 @@ def _shell(arguments: argparse.Namespace) -> None:
     target = open_target(arguments.id)
     environment = build_shell_environment(target, os.environ)
     shell = environment.get("SHELL", "/bin/bash")
-    print(f"kubectl and helm here talk to {target.kubeconfig}; leave with: exit")
+    print(
+        f"kubectl, kubectl nova and helm here talk to {target.kubeconfig}; leave with: "
+        "exit"
+    )
     os.execvpe(shell, [shell], environment)  # noqa: S606 - the user's own shell
 
 
@@ -93,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     up.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="cluster file")
     add("down", _down, "Take it down, without a trace")
     add("status", _status, "Show what runs")
-    add("shell", _shell, "A shell with kubectl and helm of the lab")
+    add("shell", _shell, "A shell with kubectl, kubectl nova and helm of the lab")
     node = add("node", _node, "A root shell, or one command, in a node of the lab")
     node.add_argument("name")
     node.add_argument("argv", nargs=argparse.REMAINDER)

@@ -1,6 +1,7 @@
 """Which cluster is taken, and what kind is told."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,5 +117,8 @@ def test_a_shell_finds_the_clusters_programs_first_and_its_kubeconfig() -> None:
     environment = build_shell_environment(
         KindCluster("x"), {"PATH": "/usr/bin", "KUBECONFIG": "/production"}
     )
-    assert environment["PATH"] == "/programs:/usr/bin"
+    programs, plugins, users = environment["PATH"].split(":")
+    assert (programs, users) == ("/programs", "/usr/bin")
+    for name in ("kubectl-nova", "kubectl_complete-nova"):
+        assert os.access(Path(plugins) / name, os.X_OK)
     assert environment["KUBECONFIG"].endswith("/x/kubeconfig")
