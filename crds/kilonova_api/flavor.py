@@ -14,6 +14,7 @@ from kilonova_api.flavor_features import (
 from kilonova_api.flavor_rules import FLAVOR_RULES, TRAITS_RULES
 from kilonova_api.meta import (
     AGE_COLUMN,
+    READY_COLUMN,
     Column,
     Crd,
     CrdModel,
@@ -154,6 +155,13 @@ class Flavor(KubeObject):
             ),
             Column("CPU", ".spec.cpu.policy", "How virtual CPUs run."),
             Column("NUMA", ".spec.numa.nodes", "NUMA nodes.", "integer"),
+            READY_COLUMN,
+            Column(
+                "Why",
+                '.status.conditions[?(@.type=="Ready")].reason',
+                "Reason of the Ready condition.",
+                wide=True,
+            ),
             AGE_COLUMN,
         ),
     )

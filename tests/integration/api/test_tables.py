@@ -128,10 +128,11 @@ def test_a_flavor_of_dedicated_cores(admin: Cli) -> None:
         "spec": size | numa,
     }
     admin.create(manifest)
+    _set_status(admin, "nflv/numa.8", {"observedGeneration": 1, "conditions": [READY]})
     assert _get(admin, "nflv", "numa.8") == _table(
         """
-        NAME     VCPUS   RAM-MIB   ROOT-GIB   CPU         NUMA   AGE
-        numa.8   8       16384     40         Dedicated   2      41s
+        NAME     VCPUS   RAM-MIB   ROOT-GIB   CPU         NUMA   READY   AGE
+        numa.8   8       16384     40         Dedicated   2      True    41s
         """
     )
 
