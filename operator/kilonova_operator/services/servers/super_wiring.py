@@ -20,6 +20,8 @@ from kilonova_operator.services.servers.crd_health import CrdHealth
 from kilonova_operator.services.servers.duty import Duty
 from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.group_looks import GroupLooks
+from kilonova_operator.services.servers.group_members import GroupMembers
+from kilonova_operator.services.servers.group_refusals import Refused
 from kilonova_operator.services.servers.host_load import HostLoad
 from kilonova_operator.services.servers.host_recorder import HostRecorder
 from kilonova_operator.services.servers.hosts import HostDirectory
@@ -144,14 +146,7 @@ def _build_placer(
         duty=duty,
         references=references,
         claimer=claimer,
-        groups=GroupPlacer(
-            kube=context.kube,
-            references=references,
-            members=context.informers.servers,
-            claimer=claimer,
-            feeds=context.feeds,
-            looks=GroupLooks(context.clock, context.random, context.waiting),
-        ),
+        groups=_build_group_placer(context, references, claimer),
         statuses=statuses,
         unplaced=Unplaced(
             api=context.stores.api,
@@ -162,6 +157,24 @@ def _build_placer(
             now=statuses.now,
         ),
         waiting=context.waiting,
+    )
+
+
+def _build_group_placer(
+    context: ProcessContext, references: ReferenceReader, claimer: HostClaimer
+) -> GroupPlacer:
+    looks = GroupLooks[Refused](context.clock, context.random, context.waiting)
+    return GroupPlacer(
+        members=GroupMembers(
+            kube=context.kube,
+            references=references,
+            index=context.informers.servers,
+            claimer=claimer,
+            looks=looks,
+        ),
+        claimer=claimer,
+        feeds=context.feeds,
+        looks=looks,
     )
 
 

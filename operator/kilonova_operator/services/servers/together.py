@@ -21,10 +21,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 from weakref import WeakValueDictionary
 
-from kilonova_api.kube.api import KubeApi
 from kilonova_api.kube.resources import Key
 from kilonova_api.server import Server
 from kilonova_api.server_group import ServerGroup
@@ -34,18 +32,16 @@ from kilonova_operator.domain.scheduling.decision import Decision
 from kilonova_operator.domain.servers.references import (
     Problem,
     References,
-    find_problem,
 )
 from kilonova_operator.domain.servers.super_step import is_placed
 from kilonova_operator.services.control.feeds import Feed, FeedKind, Feeds
-from kilonova_operator.services.informers import BY_GROUP, ServerSummary
 from kilonova_operator.services.servers.claiming import Attempt, HostClaimer
-from kilonova_operator.services.servers.gather import ReferenceReader
 from kilonova_operator.services.servers.group_looks import (
     GroupLooks,
     MemberRead,
     Ready,
 )
+from kilonova_operator.services.servers.group_members import GroupMembers
 from kilonova_operator.services.servers.group_refusals import (
     Blamed,
     Refused,
@@ -54,21 +50,11 @@ from kilonova_operator.services.servers.group_refusals import (
     build_waiting,
     is_overtaken,
 )
-from kilonova_operator.services.servers.requests import UNREADABLE
-from kilonova_operator.services.servers.unplaced import build_refusal
 
 _MOST_TRIES = 3
 """Hosts that may turn out full, per look at the group."""
 _MOST_TOGETHER = 1000
 """Members that are placed at once; minMembers is no more. Others follow."""
-
-
-class MemberIndex(Protocol):
-    """What is needed of the informer of Servers."""
-
-    def by_index(self, name: str, value: Key) -> Sequence[ServerSummary]:
-        """Give the Servers that name a group."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +78,7 @@ class _Made:
 class GroupPlacer:
     """Places members of groups with minMembers."""
 
-    kube: KubeApi
-    references: ReferenceReader
-    members: MemberIndex
+    members: GroupMembers
     claimer: HostClaimer
     feeds: Feeds
     looks: GroupLooks[Refused]
@@ -118,25 +102,26 @@ class GroupPlacer:
             return await self._place(Ready(server, found), group)
 
     async def _place(self, first: Ready, group: ServerGroup) -> Outcome | None:
-        members = self._list_members(group)
+        alive = self.members.list_alive(group)
         least = group.spec.min_members or 0
-        if len(members) < least:  # nothing to read for: many may wait like this
-            return Outcome(problem=build_waiting(group, len(members), ()))
+        if len(alive) < least:  # nothing to read for: many may wait like this
+            return Outcome(problem=build_waiting(group, len(alive), ()))
         own = first.server.metadata.uid
-        hostless = [m for m in members if m.uid == own or not self._has_host(m.uid)]
-        if len(members) - len(hostless) >= least:
+        has_host = self.members.has_host
+        hostless = [m for m in alive if m.uid == own or not has_host(m.uid)]
+        if len(alive) - len(hostless) >= least:
             return None
         # What is wrong with itself alone must not be told as the group's matter.
         self.claimer.requests.build(first.server, first.found)
         scene = self.looks.see(group, hostless)
         refused = self.looks.find_refused(scene, first.server)
         if refused is None:
-            others = [m for m in members if m.uid != own]
-            unplaced = [m for m in others if not await self._is_placed(m.uid)]
+            others = [m for m in alive if m.uid != own]
+            unplaced = [m for m in others if not await self.members.is_placed(m.uid)]
             placed = len(others) - len(unplaced)
             if placed >= least:
                 return None
-            reads = await self._read_waiting(first, unplaced, group)
+            reads = await self.members.read_waiting(first, unplaced, group)
             made = await self._claim_read(reads, group, placed=placed)
             if isinstance(made, _Made):
                 self.looks.forget(group.metadata.uid)
@@ -145,62 +130,6 @@ class GroupPlacer:
             self.looks.keep(scene, reads, None if is_overtaken(made) else made)
             refused = made
         return _tell_refused(refused, first.server)
-
-    def _list_members(self, group: ServerGroup) -> list[ServerSummary]:
-        key = Key.of(group.metadata.namespace, group.metadata.name)
-        found = self.members.by_index(BY_GROUP, key)
-        alive = (member for member in found if not member.deleting)
-        return sorted(alive, key=lambda member: member.name)
-
-    async def _is_placed(self, uid: str) -> bool:
-        """Tell whether a member has a host; who has one must not get another.
-
-        What is in memory is empty after a start, and lacks claims whose answer was
-        lost.
-        """
-        return self._has_host(uid) or is_placed(
-            await self.claimer.api.find_mapping(uid)
-        )
-
-    def _has_host(self, uid: str) -> bool:
-        return self.claimer.ranking.placements.find_host(uid) is not None
-
-    async def _read_waiting(
-        self, first: Ready, others: Iterable[ServerSummary], group: ServerGroup
-    ) -> dict[str, MemberRead]:
-        """Read the others without a host, by uid; who must not count is left out."""
-        meta, now = first.server.metadata, self.looks.clock.boottime
-        reads = {meta.uid: MemberRead(meta.name, now(), meta.generation, first)}
-        for member in others:
-            known = self.looks.find_read(group.metadata.uid, member)
-            if known is None:
-                read_at, result = now(), await self._read(member)
-                if result is None:
-                    continue
-                known = MemberRead(member.name, read_at, member.generation, result)
-            reads[member.uid] = known
-        return reads
-
-    async def _read(self, member: ServerSummary) -> Ready | Problem | None:
-        obj = await self.kube.find(Server.resource(), member.namespace, member.name)
-        if obj is None or obj["metadata"]["uid"] != member.uid:
-            return None
-        server = Server.model_validate(obj)
-        if not server.metadata.finalizers or server.spec.suspend:
-            return None  # its own reconcile holds it first
-        found = await self.references.read(server)
-        return self._find_problem(server, found) or Ready(server, found)
-
-    def _find_problem(self, server: Server, found: References) -> Problem | None:
-        """Return what stops a member by itself, whichever host it would get."""
-        problem = find_problem(server, found)
-        if problem is not None:
-            return problem
-        try:
-            self.claimer.requests.build(server, found)
-        except UNREADABLE as refused:
-            return build_refusal(refused)
-        return None
 
     async def _claim_read(
         self, reads: Mapping[str, MemberRead], group: ServerGroup, *, placed: int

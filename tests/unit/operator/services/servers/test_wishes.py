@@ -6,6 +6,7 @@ from kilonova_api.flavor import Flavor
 from kilonova_api.kube.resources import Key
 from kilonova_operator.domain.scheduling.options import SchedulingOptions
 from kilonova_operator.services.servers import together
+from kilonova_operator.services.servers.group_members import GroupMembers
 from support.server_lab import ServerLab
 from support.servers import flavor_manifest
 
@@ -348,15 +349,15 @@ async def test_members_that_were_looked_at_before_they_got_a_host_keep_it(
     await lab.run(seconds=60)
     before = hosts(lab, keys)
     lab.restart_operator()
-    look, too_early = together.GroupPlacer._is_placed, list(keys)
+    look, too_early = GroupMembers.is_placed, list(keys)
 
-    async def look_late(placer: together.GroupPlacer, uid: str) -> bool:
+    async def look_late(members: GroupMembers, uid: str) -> bool:
         if too_early:
             too_early.pop()
             return False
-        return await look(placer, uid)
+        return await look(members, uid)
 
-    monkeypatch.setattr(together.GroupPlacer, "_is_placed", look_late)
+    monkeypatch.setattr(GroupMembers, "is_placed", look_late)
     late = lab.create_server("db-2", **GROUPED)
     await lab.run(seconds=60)
     assert not too_early
