@@ -95,8 +95,8 @@ class SchedulingRecord(CrdModel):
         tuple[Annotated[str, Field(max_length=64)], ...],
         Field(
             description=(
-                "Fields of spec.schedulingHints that counted for nothing: the filters "
-                "that read them are not enabled."
+                "Fields of spec.schedulingHints that counted for nothing: no enabled "
+                "filter reads them, or no Server that differentHost names has a host."
             ),
             max_length=16,
             json_schema_extra=list_atomic(),

@@ -123,8 +123,9 @@ def print_record(out: Printer, record: SchedulingRecord) -> None:
     if record.ignored_hints:
         out.line()
         out.line(
-            f"Hints that count for nothing: {', '.join(record.ignored_hints)}. The "
-            "filters that read them are not enabled."
+            f"Hints that count for nothing: {', '.join(record.ignored_hints)}. No "
+            "enabled filter reads them, or no Server that differentHost names has a "
+            "host."
         )
     if record.nearest_miss:
         out.line()

@@ -64,6 +64,11 @@ ATTRIBUTES = frozenset({*_NUMBERS, *_OTHERS, *STATS})
 """Every name that a flavor may use without a scope."""
 
 
+def has_attribute(name: str) -> bool:
+    """Tell whether hosts have an attribute of the name."""
+    return name in _NUMBERS or name in _OTHERS
+
+
 def list_attribute(hosts: HostRows, name: str) -> Sequence[Any] | None:
     """Return an attribute of each host; None if there is none of the name."""
     number = _NUMBERS.get(name)

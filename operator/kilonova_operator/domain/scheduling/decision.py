@@ -37,7 +37,7 @@ class Decision:
     found_full: Mapping[str, str] = field(default_factory=dict)
     """Hosts whose claim was refused before, and what they failed there."""
     ignored_hints: tuple[str, ...] = ()
-    """Hints of the Server that no enabled filter reads."""
+    """Hints of the Server that count for nothing."""
 
     @property
     def hosts_considered(self) -> int:

@@ -92,7 +92,7 @@ class BuildRequest:
     admin's choice; pre-filters and capacity still hold, filters do not.
     ``requested_host``: an admin's choice too, but every rule holds.
     ``same_hosts``, ``different_hosts``: hosts of the Servers a hint names, None
-    without the hint. ``ignored_hints``: those that no enabled filter reads.
+    without the hint. ``ignored_hints``: those that count for nothing.
     """
 
     asked: RequestClass

@@ -105,15 +105,18 @@ class RequestBuilder:
             raise ValueError(f"Server {server.key} has no flavor or no image")
         hints = server.spec.scheduling_hints or _NO_HINTS
         word = server.spec.scheduling or _NO_WORD
+        different = self._find_hosts(server, hints.different_host)
         return BuildRequest(
             self._find_class(found.flavor, found.image, _build_wishes(server, cell)),
             ignored_hosts=tried_hosts,
             forced_host=word.forced_host,
             requested_host=word.requested_host,
             same_hosts=self._find_hosts(server, hints.same_host),
-            different_hosts=self._find_hosts(server, hints.different_host),
+            different_hosts=different,
             group=self._view_group(server, found.group),
-            ignored_hints=list_ignored_hints(hints, self.options),
+            ignored_hints=list_ignored_hints(
+                hints, self.options, different_hosts=different
+            ),
         )
 
     def _find_class(

@@ -5,7 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from kilonova_operator.domain.scheduling.attributes import list_attribute, list_stat
+from kilonova_operator.domain.scheduling.attributes import (
+    STATS,
+    has_attribute,
+    list_attribute,
+    list_stat,
+)
 from kilonova_operator.domain.scheduling.columns import BoolArray
 from kilonova_operator.domain.scheduling.interfaces import NoExtraSpecs
 from kilonova_operator.domain.scheduling.json_query import Call, Path, parse_query
@@ -41,8 +46,20 @@ class JsonFilter(NoExtraSpecs):
         return _judge_once(query, columns, len(hosts))
 
     def explain(self, request: BuildRequest) -> str:
-        """Quote the query."""
-        return f"The query {request.asked.query} does not hold for the host."
+        """Quote the query, and name what no host has: it may be misspelt."""
+        asked = request.asked.query
+        query = parse_query(asked) if asked else None
+        paths = dict.fromkeys(query.list_variables()) if query else {}
+        unknown = [f"${'.'.join(path)}" for path in paths if not _is_known(path)]
+        told = f"No host has {', '.join(unknown)}. " if unknown else ""
+        return f"{told}The query {asked} does not hold for the host."
+
+
+def _is_known(path: Path) -> bool:
+    name, *rest = path
+    if name == _STATS and len(rest) == 1:
+        return rest[0] in STATS
+    return not rest and has_attribute(name)
 
 
 def _list_values(hosts: HostRows, path: Path) -> Sequence[Any]:

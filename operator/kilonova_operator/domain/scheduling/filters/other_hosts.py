@@ -22,8 +22,9 @@ class SameHostFilter:
 
     def explain(self, request: BuildRequest) -> str:
         """Say which hosts are left."""
-        del request
-        return "Only hosts of the Servers named by same_host may be used."
+        if not request.same_hosts:
+            return "None of the Servers that sameHost names has a host."
+        return "Only hosts of the Servers that sameHost names may be used."
 
 
 class DifferentHostFilter:
@@ -44,4 +45,4 @@ class DifferentHostFilter:
     def explain(self, request: BuildRequest) -> str:
         """Say what the host has."""
         del request
-        return "The host runs a Server that different_host names."
+        return "The host runs a Server that differentHost names."

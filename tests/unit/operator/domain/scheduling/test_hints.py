@@ -30,5 +30,21 @@ def test_a_hint_is_ignored_unless_a_filter_may_read_it(
     enabled: tuple[str, ...], ignored: tuple[str, ...]
 ) -> None:
     options = SchedulingOptions(enabled_filters=(*DEFAULT_FILTERS, *enabled))
-    assert list_ignored_hints(ALL, options) == ignored
-    assert list_ignored_hints(SchedulingHints(), options) == ()
+    assert list_ignored_hints(ALL, options, different_hosts=["hv1"]) == ignored
+    assert list_ignored_hints(SchedulingHints(), options, different_hosts=None) == ()
+
+
+@pytest.mark.parametrize(
+    ("filters", "hosts", "ignored"),
+    [
+        (("DifferentHostFilter",), (), ("differentHost",)),
+        (("DifferentHostFilter",), ("hv1",), ()),
+        (("OwnFilter",), (), ()),
+    ],
+)
+def test_to_keep_away_from_servers_without_a_host_counts_for_nothing(
+    filters: tuple[str, ...], hosts: tuple[str, ...], ignored: tuple[str, ...]
+) -> None:
+    options = SchedulingOptions(enabled_filters=(*DEFAULT_FILTERS, *filters))
+    hints = SchedulingHints(different_host=("nobody",))
+    assert list_ignored_hints(hints, options, different_hosts=hosts) == ignored

@@ -90,6 +90,22 @@ def test_a_query_that_means_nothing_says_where_and_why(text: str, problem: str) 
     assert "free_ram_mb" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (["=", "$hots", "hv1"], "No host has $hots. The query"),
+        (
+            ["or", ["=", "$stats.none", 1], [">", "$free_ram_mb.x", 1]],
+            "No host has $stats.none, $free_ram_mb.x. The query",
+        ),
+        (["and", ["=", "$host", "a"], [">", "$stats.io_workload", 1]], "The query"),
+    ],
+)
+def test_what_no_host_has_is_named(query: list[Any], said: str) -> None:
+    request = made_request(query=json.dumps(query))
+    assert JsonFilter().explain(request).startswith(said)
+
+
 def test_a_query_may_have_as_many_parts_as_it_says() -> None:
     assert parse_query(json.dumps(["in", "$host", *range(MOST_PARTS - 2)]))
 
