@@ -8,6 +8,9 @@ EXIT_USAGE = 2
 EXIT_NO = 3
 """There is an answer, and it is no: no host fits, an audit found something."""
 
+_BAD_REQUEST = "BadRequest"
+"""How the operator says that what it was given is wrong."""
+
 
 class CliError(Exception):
     """What is wrong and what to do, in one line."""
@@ -38,4 +41,6 @@ class OperatorRefused(CliError):
 
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
+        if reason == _BAD_REQUEST:
+            self.exit_code = EXIT_USAGE
         super().__init__(f"the operator answers {reason}: {message}")

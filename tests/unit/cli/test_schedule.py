@@ -138,7 +138,7 @@ def test_the_operators_refusal_is_passed_on(
     refusal = {"reason": "BadRequest", "message": "spec.flavour: unknown field"}
     answer(front, refusal, code=1)
     code, said = nova.refuse("schedule", "--dry-run", "-f", str(manifest))
-    assert code == 1
+    assert code == 2
     assert said.endswith("BadRequest: spec.flavour: unknown field")
     assert len(front.commands) == 1
 
