@@ -123,7 +123,8 @@ def _translate(error: ApiException, what: str) -> CliError:
                 f"the cluster has no {what}: Kilonova's CRDs are not installed there. "
                 "Check --context"
             )
-        return NotThere(f"{what} does not exist. Check the name and --namespace")
+        check = "the name and --namespace" if " in namespace " in what else "the name"
+        return NotThere(f"{what} does not exist. Check {check}")
     return CliError(f"{what}: the API server answers {error.status}: {text}")
 
 

@@ -222,3 +222,8 @@ def test_an_object_of_a_newer_version_says_what_to_do(
     assert code == 1
     assert "status.state" in said
     assert "Upgrade kubectl nova" in said
+
+
+def test_a_host_that_does_not_exist_is_in_no_namespace(nova: Nova) -> None:
+    code, said = nova.refuse("host", "show", "hv9")
+    assert (code, said) == (1, "error: ComputeHost hv9 does not exist. Check the name")
