@@ -13,6 +13,7 @@ from kilonova_api.compute_host_spec import (
 from kilonova_api.host_report import AgentReport
 from kilonova_api.meta import (
     AGE_COLUMN,
+    REASON_COLUMN,
     Column,
     Crd,
     CrdModel,
@@ -128,12 +129,7 @@ class ComputeHost(KubeObject):
             Column(
                 "Agent", ".status.agent.agentVersion", "The agent's version.", wide=True
             ),
-            Column(
-                "Why",
-                '.status.conditions[?(@.type=="Ready")].reason',
-                "Reason of the Ready condition.",
-                wide=True,
-            ),
+            REASON_COLUMN,
             AGE_COLUMN,
         ),
     )

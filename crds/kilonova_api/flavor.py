@@ -15,6 +15,7 @@ from kilonova_api.flavor_rules import FLAVOR_RULES, TRAITS_RULES
 from kilonova_api.meta import (
     AGE_COLUMN,
     READY_COLUMN,
+    REASON_COLUMN,
     Column,
     Crd,
     CrdModel,
@@ -156,12 +157,7 @@ class Flavor(KubeObject):
             Column("CPU", ".spec.cpu.policy", "How virtual CPUs run."),
             Column("NUMA", ".spec.numa.nodes", "NUMA nodes.", "integer"),
             READY_COLUMN,
-            Column(
-                "Why",
-                '.status.conditions[?(@.type=="Ready")].reason',
-                "Reason of the Ready condition.",
-                wide=True,
-            ),
+            REASON_COLUMN,
             AGE_COLUMN,
         ),
     )

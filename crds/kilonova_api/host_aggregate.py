@@ -8,6 +8,7 @@ from kilonova_api.label_selector import LabelSelector
 from kilonova_api.meta import (
     AGE_COLUMN,
     READY_COLUMN,
+    REASON_COLUMN,
     Column,
     Crd,
     CrdModel,
@@ -113,12 +114,7 @@ class HostAggregate(KubeObject):
             Column("Zone", ".spec.availabilityZone", "Availability zone it makes."),
             Column("Hosts", ".status.hosts", "Number of hosts.", "integer"),
             READY_COLUMN,
-            Column(
-                "Why",
-                '.status.conditions[?(@.type=="Ready")].reason',
-                "Reason of the Ready condition.",
-                wide=True,
-            ),
+            REASON_COLUMN,
             AGE_COLUMN,
         ),
     )

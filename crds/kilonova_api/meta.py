@@ -278,6 +278,12 @@ READY_COLUMN = Column(
     '.status.conditions[?(@.type=="Ready")].status',
     "Whether what the spec asks for is so.",
 )
+REASON_COLUMN = Column(
+    "Why",
+    '.status.conditions[?(@.type=="Ready")].reason',
+    "Reason of the Ready condition.",
+    wide=True,
+)
 AGE_COLUMN = Column(
     "Age", ".metadata.creationTimestamp", "Time since the object was created.", "date"
 )

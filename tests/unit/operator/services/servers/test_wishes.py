@@ -22,6 +22,15 @@ def hosts(lab: ServerLab, keys: list[Key]) -> list[str | None]:
     return [lab.server(key).status.host for key in keys]
 
 
+async def place_two_members() -> tuple[ServerLab, list[Key]]:
+    """Give both members of a group hosts; a third host stays free."""
+    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
+    lab.create_group(minMembers=2)
+    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
+    await lab.run(seconds=60)
+    return lab, keys
+
+
 async def test_members_of_an_anti_affinity_group_never_share_a_host() -> None:
     lab = ServerLab(hosts=("hv1", "hv2"))
     lab.create_group()
@@ -263,21 +272,14 @@ async def test_more_members_than_go_at_once_are_placed_all_the_same(
 
 
 async def test_a_member_that_comes_later_is_placed_by_itself() -> None:
-    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
-    lab.create_group(minMembers=2)
-    for number in range(2):
-        lab.create_server(f"db-{number}", **GROUPED)
-    await lab.run(seconds=60)
+    lab, _ = await place_two_members()
     late = lab.create_server("db-2", **GROUPED)
     await lab.run()
     assert lab.server(late).status.host is not None
 
 
 async def test_a_member_that_comes_after_a_restart_moves_no_other() -> None:
-    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
-    lab.create_group(minMembers=2)
-    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
-    await lab.run(seconds=60)
+    lab, keys = await place_two_members()
     before = hosts(lab, keys)
     lab.restart_operator()
     late = lab.create_server("db-2", **GROUPED)
@@ -343,10 +345,7 @@ async def test_members_that_run_count_for_one_that_comes_in_anothers_place() -> 
 async def test_members_that_were_looked_at_before_they_got_a_host_keep_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lab = ServerLab(hosts=("hv1", "hv2", "hv3"))
-    lab.create_group(minMembers=2)
-    keys = [lab.create_server(f"db-{n}", **GROUPED) for n in range(2)]
-    await lab.run(seconds=60)
+    lab, keys = await place_two_members()
     before = hosts(lab, keys)
     lab.restart_operator()
     look, too_early = GroupMembers.is_placed, list(keys)
